@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Python 3.11 or later and nothing else prepared.
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check format bench web clean
+
+$(VENV)/.installed: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	# Only the C library of this wheel is used, so neither its dependencies (it pins numpy<2)
+	# nor the Python it was built for (3.12 at the latest) matter.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --only-binary=:all: --python-version 3.12 --implementation cp --abi cp312 --upgrade \
+	  --target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	  procgen-mirror==0.10.7
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/rlvision demo
+
+# Every check that fits 15 minutes on two cores.
+test: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv-* node_modules web/node_modules

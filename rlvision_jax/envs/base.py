@@ -1,0 +1,67 @@
+"""The contract of host environments: what a step returns and what an environment offers."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+
+class TimeStep(NamedTuple):
+    """One moment of a batch of environments, as NumPy arrays (host) or JAX arrays (device).
+
+    After an episode ends the environment resets at once: the observation then opens the next
+    episode (`first`), while `reward`, `terminated`, `truncated`, `level_complete` and
+    `prev_level_seed` speak of the one that ended.
+
+    Attributes:
+      observation: frames, RGB, 0-255.
+      reward: reward of the step that led here; 0 at reset.
+      terminated: the step ended the episode, by the rules of the game (its own time limit too).
+      truncated: the step ended the episode for a reason outside the game's rules.
+      first: the observation opens an episode.
+      level_seed: level that the observation shows.
+      prev_level_seed: level of the last episode that ended; 0 before the first end.
+      level_complete: the episode that just ended reached its goal.
+    """
+
+    observation: UInt8[np.ndarray, "env height width channel"]
+    reward: Float32[np.ndarray, " env"]
+    terminated: Bool[np.ndarray, " env"]
+    truncated: Bool[np.ndarray, " env"]
+    first: Bool[np.ndarray, " env"]
+    level_seed: Int32[np.ndarray, " env"]
+    prev_level_seed: Int32[np.ndarray, " env"]
+    level_complete: Bool[np.ndarray, " env"]
+
+
+class HostEnv(Protocol):
+    """A vectorized environment that steps NumPy arrays.
+
+    `send` and `recv` split `step` in two, so that the caller can work while the environment's
+    own threads do.
+    """
+
+    num_envs: int
+    num_actions: int
+    observation_shape: tuple[int, int, int]
+    name: str
+
+    def reset(self) -> TimeStep:
+        """Starts an episode in every environment."""
+        ...
+
+    def step(self, actions: Int32[np.ndarray, " env"]) -> TimeStep:
+        """Takes one action in every environment."""
+        ...
+
+    def send(self, actions: Int32[np.ndarray, " env"]) -> None:
+        """Starts a step and returns without waiting for it."""
+        ...
+
+    def recv(self) -> TimeStep:
+        """Waits for the step that `send` started."""
+        ...
+
+    def close(self) -> None:
+        """Frees the environment; it cannot be used afterwards."""
+        ...
