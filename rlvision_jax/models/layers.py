@@ -1,0 +1,87 @@
+"""Building blocks: pooling with cheap derivatives, and the IMPALA residual block.
+
+XLA differentiates a windowed maximum by select-and-scatter and a windowed mean through several
+reshapes; both are slow, on CPU above all. The forms below have the same values.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+hidden_init = nn.initializers.glorot_uniform()
+
+
+def _window_mean(
+    x: Float[Array, "*batch height width channel"],
+) -> Float[Array, "*batch h w channel"]:
+    *batch, height, width, channel = x.shape
+    return x.reshape(*batch, height // 2, 2, width // 2, 2, channel).mean((-4, -2))
+
+
+@jax.custom_jvp
+def l2_pool(
+    x: Float[Array, "*batch height width channel"],
+) -> Float[Array, "*batch height/2 width/2 channel"]:
+    """Square root of the mean square over 2x2 windows, plus 1e-8 under the root.
+
+    Height and width must be even. The derivative is x / (4 pooled), written out because it is
+    cheaper than what differentiating the reshapes gives.
+
+    Source: appendix C of Hilton et al. 2020, doi 10.23915/distill.00029.
+
+    Example:
+      >>> print(l2_pool(jnp.asarray([[1.0, 1.0], [1.0, 5.0]])[..., None])[..., 0])
+      [[2.6457512]]
+    """
+    return jnp.sqrt(_window_mean(x * x) + 1e-8)
+
+
+@l2_pool.defjvp
+def _l2_pool_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (x,), (tangent,) = primals, tangents
+    pooled = l2_pool(x)
+    return pooled, _window_mean(x * tangent) / pooled
+
+
+def max_pool(
+    x: Float[Array, "*batch height width channel"],
+) -> Float[Array, "*batch h w channel"]:
+    """Maximum over 3x3 windows at stride 2, SAME padding as TensorFlow and Flax pad.
+
+    Taken along rows, then columns: equal values, a much cheaper gradient. A gradient that meets
+    an exact tie is split between the tied entries.
+
+    Example:
+      >>> print(max_pool(jnp.arange(16.0).reshape(4, 4, 1))[..., 0])
+      [[10. 11.]
+       [14. 15.]]
+    """
+    for axis in (-3, -2):
+        size = x.shape[axis]
+        out = -(-size // 2)
+        before = max((out - 1) * 2 + 3 - size, 0) // 2
+        padding = [(0, 0)] * x.ndim
+        padding[axis] = (before, 2 * out + 1 - size - before)
+        padded = jnp.pad(x, padding, constant_values=-jnp.inf)
+        rows = [
+            jax.lax.slice_in_dim(padded, start, start + 2 * out - 1, stride=2, axis=axis % x.ndim)
+            for start in range(3)
+        ]
+        x = jnp.maximum(jnp.maximum(rows[0], rows[1]), rows[2])
+    return x
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(relu(x)))), 3x3 kernels (Espeholt et al. 2018, figure 3)."""
+
+    channels: int
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "*batch height width channel"]
+    ) -> Float[Array, "*batch height width channel"]:
+        """Applies the block; the shape is kept."""
+        y = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv1")(nn.relu(x))
+        y = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv2")(nn.relu(y))
+        return x + y

@@ -1,0 +1,38 @@
+"""The convolutional network of "Human-level control" (Mnih et al. 2015, doi 10.1038/nature14236)."""
+
+from typing import ClassVar
+
+from flax import linen as nn
+from jaxtyping import Array
+
+from rlvision_jax.models.layers import hidden_init
+from rlvision_jax.models.network import LayeredNetwork
+
+# layer -> (channels, kernel size, stride); no padding
+_CONVOLUTIONS = {"conv1": (32, 8, 4), "conv2": (64, 4, 2), "conv3": (64, 3, 1)}
+
+
+class NatureNetwork(LayeredNetwork):
+    """Three strided convolutions and a dense layer of 512; layers are the convolutions after ReLU."""
+
+    layer_names: ClassVar[tuple[str, ...]] = tuple(_CONVOLUTIONS)
+    hidden_sizes: ClassVar[tuple[int, ...]] = (512,)
+
+    @nn.nowrap
+    def layer(self, name: str, x: Array) -> Array:
+        """One convolution with ReLU."""
+        channels, size, stride = _CONVOLUTIONS[name]
+        convolution = nn.Conv(
+            channels,
+            (size, size),
+            (stride, stride),
+            padding="VALID",
+            kernel_init=hidden_init,
+            name=name,
+        )
+        return nn.relu(convolution(x))
+
+    @nn.nowrap
+    def consumer(self, name: str) -> tuple[str, ...]:
+        """The next convolution, or the first dense layer."""
+        return ((*self.layer_names, "dense1")[self.layer_names.index(name) + 1],)

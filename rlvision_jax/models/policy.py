@@ -1,0 +1,173 @@
+"""Policy: a network with its observation format, and the split at named layers."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt8
+
+from rlvision_jax._checks import check_at_least, check_choice
+from rlvision_jax._types import Params
+from rlvision_jax.models.clear import ClearNetwork
+from rlvision_jax.models.impala import ImpalaNetwork
+from rlvision_jax.models.nature import NatureNetwork
+from rlvision_jax.models.network import LayeredNetwork
+
+NETWORKS: dict[str, type[LayeredNetwork]] = {
+    "impala": ImpalaNetwork,
+    "clear": ClearNetwork,
+    "nature": NatureNetwork,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """A vision policy: uint8 observations in, policy logits and value out.
+
+    Hashable and compared by configuration, so it can be a static argument of `jax.jit`.
+
+    Attributes:
+      name: "impala", "clear" or "nature".
+      num_actions: number of policy logits.
+      observation_shape: height, width, channel of one observation.
+    """
+
+    name: str
+    num_actions: int
+    observation_shape: tuple[int, int, int] = (64, 64, 3)
+
+    def __post_init__(self) -> None:
+        check_choice("model", self.name, NETWORKS)
+        check_at_least("num_actions", self.num_actions, 1)
+
+    @property
+    def network(self) -> LayeredNetwork:
+        """The Flax Linen module."""
+        return NETWORKS[self.name](num_actions=self.num_actions)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Attributable layers, from the observation on."""
+        return self.network.layer_names
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `make` needs to build this policy again; plain JSON values."""
+        return {
+            "name": self.name,
+            "num_actions": self.num_actions,
+            "observation_shape": list(self.observation_shape),
+        }
+
+    def init(self, key: Array) -> Params:
+        """Draws parameters; `key` is consumed."""
+        return self.network.init(key, jnp.zeros((1, *self.observation_shape)))
+
+    def apply(
+        self, params: Params, observations: UInt8[Array, "batch height width channel"]
+    ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
+        """Policy logits and value.
+
+        Raises:
+          ValueError: if the observations are not uint8 or of another shape.
+        """
+        return self.head(params, self.pixels(observations), None)
+
+    def pixels(
+        self, observations: UInt8[Array, "batch height width channel"]
+    ) -> Float[Array, "batch height width channel"]:
+        """Observations as the network takes them: float32 in [0, 1].
+
+        Raises:
+          ValueError: if the observations are not uint8 or of another shape.
+        """
+        height, width, channel = self.observation_shape
+        if observations.dtype != jnp.uint8 or observations.shape[1:] != self.observation_shape:
+            raise ValueError(
+                f"observations must be uint8 [batch,{height},{width},{channel}]; got "
+                f"{observations.dtype} {list(observations.shape)}"
+            )
+        return observations.astype(jnp.float32) / 255.0
+
+    def activations(
+        self,
+        params: Params,
+        observations: UInt8[Array, "batch height width channel"],
+        layer: str | None,
+    ) -> Float[Array, "batch h w c"]:
+        """Activation of a layer; with `layer=None` the pixels in [0, 1].
+
+        Args:
+          params: parameters of this policy.
+          observations: frames, 0-255.
+          layer: one of `layer_names`, or None. Static.
+
+        Returns:
+          Activation after ReLU and before pooling, at least 0.
+
+        Raises:
+          ValueError: if the layer is unknown, or the observations are not as `pixels` expects.
+        """
+        pixels = self.pixels(observations)
+        if layer is None:
+            return pixels
+        self.check_layer(layer)
+        return self.network.apply(params, pixels, stop=layer)
+
+    def head(
+        self, params: Params, activation: Float[Array, "batch h w c"], layer: str | None
+    ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
+        """Policy logits and value, resumed from the activation of `layer` (None: the pixels).
+
+        Raises:
+          ValueError: if the layer is unknown.
+        """
+        if layer is not None:
+            self.check_layer(layer)
+        return self.network.apply(params, activation, start=layer)
+
+    def layer_shape(self, layer: str) -> tuple[int, int, int]:
+        """Height, width and number of channels of a layer.
+
+        Example:
+          >>> make("clear", num_actions=15).layer_shape("2b")
+          (32, 32, 32)
+        """
+        params = jax.eval_shape(self.init, jax.random.key(0))
+        observation = jax.ShapeDtypeStruct((1, *self.observation_shape), jnp.uint8)
+        activation = jax.eval_shape(
+            lambda params, observation: self.activations(params, observation, layer),
+            params,
+            observation,
+        )
+        _, height, width, channel = activation.shape
+        return height, width, channel
+
+    def check_layer(self, layer: str) -> None:
+        """Raises ValueError unless `layer` is one of `layer_names`."""
+        if layer not in self.layer_names:
+            names = ", ".join(f'"{name}"' for name in self.layer_names)
+            raise ValueError(f'unknown layer "{layer}"; model "{self.name}" has {names}')
+
+
+def make(
+    name: str, num_actions: int = 15, observation_shape: tuple[int, int, int] = (64, 64, 3)
+) -> Policy:
+    """Makes a policy by the name of its network.
+
+    Args:
+      name: "impala", "clear" (the paper's) or "nature".
+      num_actions: number of policy logits; Procgen has 15.
+      observation_shape: height, width, channel of one observation. The clear network needs
+        height and width divisible by 16.
+
+    Raises:
+      ValueError: if the name is unknown.
+
+    Example:
+      >>> make("clear", num_actions=15).layer_names
+      ('1a', '2a', '2b', '3a', '4a')
+    """
+    height, width, channel = observation_shape
+    return Policy(name, num_actions, (height, width, channel))
