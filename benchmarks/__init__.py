@@ -1,0 +1,1 @@
+"""Speed against peers, one script for each subject: `python -m benchmarks.<subject>`."""
