@@ -1,0 +1,32 @@
+"""The interactive report: its data contract, its writer and its reader."""
+
+from rlvision_jax.interface.bookmarks import advantage_bookmarks
+from rlvision_jax.interface.export import NotAReportError, is_report, write_report
+from rlvision_jax.interface.reading import ReportDataError, read_report
+from rlvision_jax.interface.schema import (
+    Attribution,
+    Bookmark,
+    Feature,
+    Layer,
+    Report,
+    Score,
+    Trajectory,
+)
+from rlvision_jax.interface.validation import validate
+
+__all__ = [
+    "Attribution",
+    "Bookmark",
+    "Feature",
+    "Layer",
+    "NotAReportError",
+    "Report",
+    "ReportDataError",
+    "Score",
+    "Trajectory",
+    "advantage_bookmarks",
+    "is_report",
+    "read_report",
+    "validate",
+    "write_report",
+]

@@ -1,0 +1,198 @@
+"""Writes a report as a folder that opens from disk in a browser. Host module: writes files.
+
+The folder is made under a temporary name beside its destination and renamed when complete, so that
+an interrupted or failed write leaves the earlier report as it was.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rlvision_jax import __version__
+from rlvision_jax.interface.codec import encode_array, quantize
+from rlvision_jax.interface.layout import (
+    FORMAT,
+    MAIN,
+    MARKER,
+    SERIES,
+    VERSION,
+    attribution_file,
+    observations_file,
+    to_script,
+)
+from rlvision_jax.interface.schema import Attribution, Feature, Report, Trajectory
+from rlvision_jax.interface.validation import validate
+
+_ASSETS = ("index.html", "assets/report.js", "assets/report.css")
+
+
+class NotAReportError(ValueError):
+    """The destination exists and is not a report, so it was left alone."""
+
+
+def write_report(report: Report, folder: str | os.PathLike[str]) -> Path:
+    """Writes a report; replaces an earlier report of the same name when the new one is complete.
+
+    Attribution maps are stored as int8 with one scale per frame (at most 1/254 of the frame's
+    largest magnitude off); everything else exactly.
+
+    Args:
+      report: what to write; checked first.
+      folder: destination. May be missing, empty, or an earlier report.
+
+    Returns:
+      Path of the page to open in a browser.
+
+    Raises:
+      ValueError: if the report is inconsistent.
+      NotAReportError: if `folder` exists and is something else; it is not touched.
+      OSError: if writing fails, as on a full disk; an earlier report is still there.
+    """
+    validate(report)
+    destination = Path(folder).absolute()
+    _check_replaceable(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    suffix = secrets.token_hex(4)
+    temporary = destination.with_name(f".{destination.name}.{suffix}.new")
+    try:
+        _write_files(report, temporary)
+        _replace(destination, temporary, destination.with_name(f".{destination.name}.{suffix}.old"))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return destination / "index.html"
+
+
+def is_report(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a report of any version."""
+    try:
+        marker = json.loads((Path(folder) / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(marker, dict) and marker.get("format") == FORMAT
+
+
+def _check_replaceable(destination: Path) -> None:
+    if not os.path.lexists(destination) or is_report(destination):
+        return
+    if destination.is_dir() and not any(destination.iterdir()):
+        return
+    raise NotAReportError(
+        f"{destination} exists and is not a report; choose another folder or remove it first"
+    )
+
+
+def _replace(destination: Path, new: Path, old: Path) -> None:
+    if not destination.exists():
+        new.rename(destination)
+        return
+    destination.rename(old)
+    try:
+        new.rename(destination)
+    except OSError:
+        old.rename(destination)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_files(report: Report, folder: Path) -> None:
+    listing = {}
+    for path, content in _files(report):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        listing[path] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    marker = {
+        "format": FORMAT,
+        "version": VERSION,
+        "rlvision_jax": __version__,
+        "title": report.title,
+        "provenance": dict(report.provenance),
+        "files": listing,
+    }
+    (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+
+
+def _files(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Yields every file of the folder but the marker, one at a time to keep memory small."""
+    built = resources.files("rlvision_jax.interface") / "assets"
+    for path in _ASSETS:
+        yield path, built.joinpath(*path.split("/")).read_bytes()
+    yield MAIN, to_script(MAIN, _main_content(report))
+    layers = [layer.name for layer in report.layers]
+    scores = [score.name for score in report.scores]
+    for index, trajectory in enumerate(report.trajectories):
+        path = observations_file(index)
+        yield path, to_script(path, {"observations": encode_array(trajectory.observations)})
+        for attribution in trajectory.attributions:
+            layer, score = layers.index(attribution.layer), scores.index(attribution.score)
+            path = attribution_file(index, layer, score)
+            yield path, to_script(path, _attribution_content(attribution))
+
+
+def _main_content(report: Report) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "title": report.title,
+        "provenance": dict(report.provenance),
+        "action_names": list(report.action_names),
+        "layers": [
+            {"name": layer.name, "features": [_feature_content(f) for f in layer.features]}
+            for layer in report.layers
+        ],
+        "scores": [
+            {"name": score.name, "actions": None if score.actions is None else list(score.actions)}
+            for score in report.scores
+        ],
+        "trajectories": [_trajectory_content(report, t) for t in report.trajectories],
+        "bookmarks": [
+            {"kind": b.kind, "trajectory": b.trajectory, "step": b.step} for b in report.bookmarks
+        ],
+    }
+
+
+def _feature_content(feature: Feature) -> dict[str, Any]:
+    return {
+        "name": feature.name,
+        "color": feature.color,
+        "direction": encode_array(feature.direction),
+        "thumbnails": encode_array(feature.thumbnails),
+        "strengths": encode_array(feature.strengths),
+    }
+
+
+def _trajectory_content(report: Report, trajectory: Trajectory) -> dict[str, Any]:
+    layers = [layer.name for layer in report.layers]
+    scores = [score.name for score in report.scores]
+    return {
+        "label": trajectory.label,
+        "series": {name: encode_array(getattr(trajectory, name)) for name in SERIES},
+        "attributions": [
+            [layers.index(a.layer), scores.index(a.score)] for a in trajectory.attributions
+        ],
+    }
+
+
+def _attribution_content(attribution: Attribution) -> dict[str, Any]:
+    maps, maps_scale = quantize(attribution.maps)
+    residual, residual_scale = quantize(attribution.residual)
+    # Of the exact maps: small magnitudes that rounding drops from the picture still count here.
+    totals = {
+        "positive": attribution.maps.clip(min=0).sum((1, 2)),
+        "negative": attribution.maps.clip(max=0).sum((1, 2)),
+        "residual_positive": attribution.residual.clip(min=0).sum((1, 2)),
+        "residual_negative": attribution.residual.clip(max=0).sum((1, 2)),
+    }
+    return {
+        "maps": encode_array(maps),
+        "maps_scale": encode_array(maps_scale),
+        "residual": encode_array(residual),
+        "residual_scale": encode_array(residual_scale),
+        "totals": {name: encode_array(total) for name, total in totals.items()},
+    }

@@ -1,0 +1,62 @@
+"""The files of a report folder and what each holds; shared by the writer and the reader.
+
+`data/*.js` are classic scripts that hand one JSON object to the page: a page opened from disk may
+load scripts but may not fetch files.
+"""
+
+import json
+from typing import Any
+
+FORMAT = "rlvision-report"
+VERSION = 1
+MARKER = "report.json"
+"""Lists every file with its size and hash; written last. A folder without it is no report."""
+
+MAIN = "data/report.js"
+SERIES = (
+    "actions",
+    "rewards",
+    "terminated",
+    "truncated",
+    "level_complete",
+    "level_seeds",
+    "values",
+    "advantages",
+    "policy_logits",
+)
+"""Arrays of a trajectory that lie in the main file; they are small and the page opens with them."""
+
+FLAGS = ("terminated", "truncated", "level_complete")
+"""Those of them that are booleans."""
+
+_PREFIX = "rlvisionReceive("
+_SUFFIX = ");\n"
+
+
+def observations_file(trajectory: int) -> str:
+    """File with the frames of a trajectory."""
+    return f"data/observations-{trajectory}.js"
+
+
+def attribution_file(trajectory: int, layer: int, score: int) -> str:
+    """File with one attribution: indices of trajectory, layer and score in the report."""
+    return f"data/attribution-{trajectory}-{layer}-{score}.js"
+
+
+def to_script(path: str, content: dict[str, Any]) -> bytes:
+    """The JavaScript file that hands `content` to the page under the name `path`."""
+    body = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"{_PREFIX}{json.dumps(path)},{body}{_SUFFIX}".encode("ascii")
+
+
+def from_script(path: str, script: bytes) -> dict[str, Any]:
+    """Takes the content out of what `to_script` made.
+
+    Raises:
+      ValueError: if the file is cut short or is another file.
+    """
+    text = script.decode("ascii", errors="replace")
+    start = f"{_PREFIX}{json.dumps(path)},"
+    if not text.startswith(start) or not text.endswith(_SUFFIX):
+        raise ValueError(f"{path} is incomplete or not part of this report")
+    return json.loads(text[len(start) : -len(_SUFFIX)])

@@ -1,0 +1,144 @@
+"""Reads a report folder back into the data contract. Host module: reads files."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlvision_jax.interface.codec import decode_array, dequantize
+from rlvision_jax.interface.export import NotAReportError, is_report
+from rlvision_jax.interface.layout import (
+    FLAGS,
+    MAIN,
+    MARKER,
+    SERIES,
+    VERSION,
+    attribution_file,
+    from_script,
+    observations_file,
+)
+from rlvision_jax.interface.schema import (
+    Attribution,
+    Bookmark,
+    Feature,
+    Layer,
+    Report,
+    Score,
+    Trajectory,
+)
+
+
+class ReportDataError(ValueError):
+    """A file of a report is missing, cut short or changed."""
+
+
+def read_report(folder: str | os.PathLike[str]) -> Report:
+    """Reads a report folder.
+
+    Args:
+      folder: what `write_report` wrote.
+
+    Returns:
+      The report that was written, its maps rounded as `write_report` says.
+
+    Raises:
+      NotAReportError: if the folder is no report.
+      ReportDataError: if a file is missing or differs from what was written, or the report is of
+        another version of the format.
+    """
+    folder = Path(folder)
+    if not is_report(folder):
+        raise NotAReportError(f"{folder} is not a report; expected a folder with {MARKER}")
+    marker = json.loads((folder / MARKER).read_bytes())
+    if marker["version"] != VERSION:
+        raise ReportDataError(
+            f"{folder} has format version {marker['version']}; this version reads {VERSION}: "
+            "write the report again"
+        )
+    files = _Files(folder, marker["files"])
+    main = files.load(MAIN)
+    layers = tuple(
+        Layer(name=layer["name"], features=tuple(map(_feature, layer["features"])))
+        for layer in main["layers"]
+    )
+    scores = tuple(
+        Score(
+            name=score["name"],
+            actions=None if score["actions"] is None else tuple(score["actions"]),
+        )
+        for score in main["scores"]
+    )
+    return Report(
+        title=main["title"],
+        action_names=tuple(main["action_names"]),
+        layers=layers,
+        scores=scores,
+        trajectories=tuple(
+            _trajectory(files, index, content, layers, scores)
+            for index, content in enumerate(main["trajectories"])
+        ),
+        bookmarks=tuple(Bookmark(**bookmark) for bookmark in main["bookmarks"]),
+        provenance=main["provenance"],
+    )
+
+
+class _Files:
+    """The files of one report folder, checked against the marker as they are read."""
+
+    def __init__(self, folder: Path, listing: dict[str, Any]):
+        self._folder = folder
+        self._listing = listing
+
+    def load(self, path: str) -> dict[str, Any]:
+        try:
+            script = (self._folder / path).read_bytes()
+        except OSError as error:
+            raise ReportDataError(f"{self._folder / path} cannot be read: {error}") from error
+        expected = self._listing.get(path, {})
+        if hashlib.sha256(script).hexdigest() != expected.get("sha256"):
+            raise ReportDataError(
+                f"{self._folder / path} is damaged: {len(script)} bytes whose hash is not the one "
+                f"in {MARKER} (written with {expected.get('bytes')}); write the report again"
+            )
+        return from_script(path, script)
+
+
+def _feature(content: dict[str, Any]) -> Feature:
+    return Feature(
+        name=content["name"],
+        color=content["color"],
+        direction=decode_array(content["direction"]),
+        thumbnails=decode_array(content["thumbnails"]),
+        strengths=decode_array(content["strengths"]),
+    )
+
+
+def _trajectory(
+    files: _Files,
+    index: int,
+    content: dict[str, Any],
+    layers: tuple[Layer, ...],
+    scores: tuple[Score, ...],
+) -> Trajectory:
+    series = {name: decode_array(content["series"][name]) for name in SERIES}
+    for name in FLAGS:
+        series[name] = series[name].astype(np.bool_)
+    attributions = []
+    for layer, score in content["attributions"]:
+        data = files.load(attribution_file(index, layer, score))
+        maps = dequantize(decode_array(data["maps"]), decode_array(data["maps_scale"]))
+        residual = dequantize(decode_array(data["residual"]), decode_array(data["residual_scale"]))
+        attributions.append(
+            Attribution(
+                layer=layers[layer].name, score=scores[score].name, maps=maps, residual=residual
+            )
+        )
+    return Trajectory(
+        label=content["label"],
+        observations=decode_array(files.load(observations_file(index))["observations"]),
+        attributions=tuple(attributions),
+        **series,
+    )
