@@ -68,9 +68,12 @@ class ProcgenEnv:
         self.num_actions = len(ACTION_NAMES)
         self.observation_shape = _FRAME_SHAPE
         self._copy = copy
-        self._library = procgen_library.load()
+        loaded = procgen_library.load()
+        art = loaded.choose_art(config.resource_root)
+        options = {**config.library_options(), "resource_root": art}
+        self._library = loaded.functions
         self._allocate()
-        self._handle, self._finalizer = self._construct()
+        self._handle, self._finalizer = self._construct(options)
         self._process = os.getpid()
         self._waiting = False
         self._untouched = True
@@ -92,11 +95,9 @@ class ProcgenEnv:
         self._terminated = np.zeros(n, np.bool_)
         self._truncated = np.zeros(n, np.bool_)
 
-    def _construct(self) -> tuple[int, weakref.finalize]:
-        root = f"{procgen_library.installed_files().assets}{os.sep}"
-        options, memory = procgen_library.pack_options(self.config.library_options(root))
-        handle = self._library.libenv_make(self.num_envs, options)
-        del memory
+    def _construct(self, options: dict[str, str | int | bool]) -> tuple[int, weakref.finalize]:
+        packed, _kept_alive = procgen_library.pack_options(options)
+        handle = self._library.libenv_make(self.num_envs, packed)
         buffers = procgen_library.Buffers(
             observation=procgen_library.pack_pointers(self._observation),
             reward=self._reward.ctypes.data,

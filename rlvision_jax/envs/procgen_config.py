@@ -106,6 +106,8 @@ class ProcgenConfig:
         takes one for each core that this process may use. Results do not depend on it.
       render_human: also draw 512x512 frames at every step, for `ProcgenEnv.render`. Slow: all
         environments are drawn by one thread.
+      resource_root: folder with other art, a changed copy of the wheel's `procgen/data/assets`;
+        None means the wheel's own. The first environment of a process decides for all.
 
     Raises:
       ValueError: if an option is of the wrong type or out of range, or two contradict.
@@ -127,6 +129,7 @@ class ProcgenConfig:
     debug_mode: int = 0
     num_threads: int | None = None
     render_human: bool = False
+    resource_root: str | None = None
 
     def __post_init__(self):
         check_choice("Procgen game", self.game, GAMES)
@@ -146,6 +149,10 @@ class ProcgenConfig:
         for name in _BOOL_OPTIONS:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
+        if self.resource_root is not None and not isinstance(self.resource_root, str):
+            raise ValueError(
+                f"resource_root must be a path as str, or None; got {self.resource_root!r}"
+            )
         self._check_levels()
 
     def _check_levels(self) -> None:
@@ -172,13 +179,8 @@ class ProcgenConfig:
             return min(len(os.sched_getaffinity(0)), self.num_envs)
         return self.num_threads
 
-    def library_options(self, resource_root: str) -> dict[str, str | int | bool]:
-        """The options as the C library names them.
-
-        Args:
-          resource_root: folder of the art, with a slash at its end. The library reads it only
-            for the first environment of a process.
-        """
+    def library_options(self) -> dict[str, str | int | bool]:
+        """The options as the C library names them, but for `resource_root`."""
         exploration = self.distribution_mode == "exploration"
         return {
             "env_name": self.game,
@@ -189,7 +191,6 @@ class ProcgenConfig:
             "rand_seed": self.seed,
             "debug_mode": self.debug_mode,
             "num_threads": self.threads,
-            "resource_root": resource_root,
             **{_BOOL_OPTIONS[name]: getattr(self, name) for name in _BOOL_OPTIONS},
         }
 

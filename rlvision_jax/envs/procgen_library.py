@@ -10,6 +10,7 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,7 @@ INSTALL_LINE = f"pip install --no-deps {WHEEL}"
 LAST_PYTHON_WITH_WHEEL = (3, 12)
 LIBENV_VERSION = 1
 
-UINT8, INT32 = 1, 2
-OBSERVATION_SPACE, ACTION_SPACE, INFO_SPACE = 1, 2, 3
+_UINT8, _INT32 = 1, 2
 _MAX_NAME_LENGTH = 128
 
 
@@ -107,24 +107,77 @@ def installed_files() -> InstalledFiles:
     raise _missing("Procgen is not installed")
 
 
+class Library:
+    """The loaded library and the art that it draws with in this process.
+
+    Attributes:
+      functions: the C functions, with their signatures declared.
+    """
+
+    def __init__(self, functions: ctypes.CDLL, installed_art: Path):
+        self.functions = functions
+        self._installed_art = installed_art
+        self._art: Path | None = None
+
+    def choose_art(self, resource_root: str | None) -> str:
+        """The `resource_root` for the next environment.
+
+        The library reads its art for the first environment of a process and keeps it.
+
+        Args:
+          resource_root: a folder with the user's own art; None means the wheel's.
+
+        Raises:
+          ValueError: if the folder lacks a picture, or the process already draws with other art.
+        """
+        art = self._installed_art if resource_root is None else Path(resource_root).resolve()
+        if self._art not in (None, art):
+            raise ValueError(
+                f"this process already draws Procgen with the art in {self._art}, and the library "
+                f"loads art only once; use another process for {art}"
+            )
+        if art != self._installed_art:
+            self._check_pictures(art)
+        self._art = art
+        return f"{art}{os.sep}"
+
+    def _check_pictures(self, art: Path) -> None:
+        names = sorted(path.relative_to(self._installed_art) for path in self._pictures())
+        bad = [str(name) for name in names if not _is_whole_png(art / name)]
+        if bad:
+            raise ValueError(
+                f"resource_root {art} lacks {len(bad)} of {len(names)} PNG files, the first "
+                f"{bad[0]}; copy {self._installed_art} and change pictures in the copy"
+            )
+
+    def _pictures(self) -> Iterator[Path]:
+        return self._installed_art.rglob("*.png")
+
+
+def _is_whole_png(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    data = path.read_bytes()
+    return data.startswith(b"\x89PNG\r\n\x1a\n") and data.endswith(b"IEND\xaeB`\x82")
+
+
 @functools.cache
-def load() -> ctypes.CDLL:
+def load() -> Library:
     """Loads the library once in this process and declares its functions.
 
     Raises:
       MissingProcgenError: if it is not installed or cannot be loaded.
     """
-    path = installed_files().library
+    path, art = installed_files()
     try:
         # DEEPBIND keeps the bundled Qt apart from a Qt that the process may already hold.
-        library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
+        functions = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL | os.RTLD_DEEPBIND)
     except OSError as error:
         raise _missing(f"{path} cannot be loaded ({error})") from error
     handle, integer = ctypes.c_void_p, ctypes.c_int
     signatures = {
         "libenv_version": (integer, ()),
         "libenv_make": (handle, (integer, Options)),
-        "libenv_get_tensortypes": (integer, (handle, integer, ctypes.c_void_p)),
         "libenv_set_buffers": (None, (handle, ctypes.POINTER(Buffers))),
         "libenv_observe": (None, (handle,)),
         "libenv_act": (None, (handle,)),
@@ -133,12 +186,12 @@ def load() -> ctypes.CDLL:
         "set_state": (None, (handle, integer, ctypes.c_char_p, integer)),
     }
     for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
+        function = getattr(functions, name)
         function.restype, function.argtypes = result, arguments
-    version = library.libenv_version()
+    version = functions.libenv_version()
     if version != LIBENV_VERSION:
-        raise _missing(f"{path} speaks libenv {version}; expected {LIBENV_VERSION}")
-    return library
+        raise _missing(f"{path} speaks libenv {version}, not {LIBENV_VERSION}")
+    return Library(functions, art.resolve())
 
 
 def pack_options(options: dict[str, str | int | bool]) -> tuple[Options, list[object]]:
@@ -152,13 +205,13 @@ def pack_options(options: dict[str, str | int | bool]) -> tuple[Options, list[ob
     for item, (name, value) in zip(items, options.items(), strict=True):
         if isinstance(value, str):
             data = ctypes.create_string_buffer(value.encode())
-            item.dtype, item.count = UINT8, len(data) - 1
+            item.dtype, item.count = _UINT8, len(data) - 1
         elif isinstance(value, bool):
             data = ctypes.c_uint8(value)
-            item.dtype, item.count = UINT8, 1
+            item.dtype, item.count = _UINT8, 1
         else:
             data = ctypes.c_int32(value)
-            item.dtype, item.count = INT32, 1
+            item.dtype, item.count = _INT32, 1
         item.name = name.encode()
         item.data = ctypes.addressof(data)
         memory.append(data)
