@@ -1,0 +1,166 @@
+"""Collects experience from host environments, stepped in two groups.
+
+While one group's environments step on their own threads, the policy acts for the other, so that
+the accelerator and the CPU work at the same time. (Host only: NumPy buffers.)
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int32, UInt8
+
+from rlvision_jax._types import Params
+from rlvision_jax.envs import HostEnv
+from rlvision_jax.models import Policy
+
+
+class Rollout(NamedTuple):
+    """Experience between two updates.
+
+    Attributes:
+      observations: frames acted on, 0-255.
+      actions: actions taken.
+      log_probs: their log-probabilities.
+      values: values of the frames.
+      rewards: rewards as the environment gave them.
+      done: whether the step ended its episode.
+      bootstrap_values: value of the frame after the last step.
+    """
+
+    observations: UInt8[np.ndarray, "time env height width channel"]
+    actions: Int32[np.ndarray, "time env"]
+    log_probs: Float[np.ndarray, "time env"]
+    values: Float[np.ndarray, "time env"]
+    rewards: Float[np.ndarray, "time env"]
+    done: Bool[np.ndarray, "time env"]
+    bootstrap_values: Float[np.ndarray, " env"]
+
+
+class Episode(NamedTuple):
+    """One finished episode.
+
+    Attributes:
+      episode_return: sum of its rewards, as the environment gave them.
+      length: number of steps.
+      level_seed: its level.
+      level_complete: whether it reached the goal.
+    """
+
+    episode_return: float
+    length: int
+    level_seed: int
+    level_complete: bool
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def act(
+    policy: Policy,
+    params: Params,
+    observations: UInt8[Array, "env height width channel"],
+    key: Array,
+) -> tuple[Int32[Array, " env"], Float[Array, " env"], Float[Array, " env"]]:
+    """Samples one action per environment; `key` is consumed.
+
+    Returns:
+      Actions, their log-probabilities, and values.
+    """
+    logits, values = policy.apply(params, observations)
+    actions = jax.random.categorical(key, logits)
+    log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), actions[:, None], axis=1)[:, 0]
+    return actions, log_probs, values
+
+
+class Collector:
+    """Steps groups of environments in turn and remembers where each episode stands.
+
+    Attributes:
+      envs: the groups; equal numbers of environments.
+      observations: frame of every environment to act on next.
+      returns: reward so far of every running episode.
+      lengths: steps so far of every running episode.
+    """
+
+    def __init__(self, envs: Sequence[HostEnv]):
+        self.envs = tuple(envs)
+        steps = [env.reset() for env in self.envs]
+        self.observations = np.concatenate([step.observation for step in steps])
+        self.returns = np.zeros(self.num_envs, np.float32)
+        self.lengths = np.zeros(self.num_envs, np.int32)
+
+    @property
+    def num_envs(self) -> int:
+        """Environments of all groups."""
+        return sum(env.num_envs for env in self.envs)
+
+    def collect(
+        self, policy: Policy, params: Params, key: Array, num_steps: int
+    ) -> tuple[Rollout, list[Episode]]:
+        """Takes `num_steps` steps in every environment.
+
+        Args:
+          policy: acts by sampling.
+          params: its parameters.
+          key: consumed; the same key, parameters and environment states give the same rollout.
+          num_steps: steps per environment.
+
+        Returns:
+          The experience, and the episodes that ended, in order of time.
+        """
+        shape = (num_steps, self.num_envs)
+        rollout = Rollout(
+            observations=np.empty((*shape, *self.observations.shape[1:]), np.uint8),
+            actions=np.empty(shape, np.int32),
+            log_probs=np.empty(shape, np.float32),
+            values=np.empty(shape, np.float32),
+            rewards=np.empty(shape, np.float32),
+            done=np.empty(shape, np.bool_),
+            bootstrap_values=np.empty(self.num_envs, np.float32),
+        )
+        episodes: list[Episode] = []
+        size = self.num_envs // len(self.envs)
+        groups = [slice(g * size, (g + 1) * size) for g in range(len(self.envs))]
+        keys = jax.random.split(key, (num_steps + 1, len(groups)))
+        for t in range(num_steps):
+            for g, (env, group) in enumerate(zip(self.envs, groups, strict=True)):
+                if t:
+                    self._receive(rollout, episodes, t - 1, env, group)
+                actions, log_probs, values = act(
+                    policy, params, self.observations[group], keys[t, g]
+                )
+                rollout.observations[t, group] = self.observations[group]
+                rollout.actions[t, group] = actions
+                env.send(rollout.actions[t, group])
+                rollout.log_probs[t, group] = log_probs
+                rollout.values[t, group] = values
+        for g, (env, group) in enumerate(zip(self.envs, groups, strict=True)):
+            self._receive(rollout, episodes, num_steps - 1, env, group)
+            _, _, values = act(policy, params, self.observations[group], keys[num_steps, g])
+            rollout.bootstrap_values[group] = values
+        return rollout, episodes
+
+    def _receive(
+        self, rollout: Rollout, episodes: list[Episode], t: int, env: HostEnv, group: slice
+    ) -> None:
+        """Waits for the group's step `t` and books it."""
+        step = env.recv()
+        done = step.terminated | step.truncated
+        rollout.rewards[t, group] = step.reward
+        rollout.done[t, group] = done
+        self.observations[group] = step.observation
+        self.returns[group] += step.reward
+        self.lengths[group] += 1
+        for index in np.flatnonzero(done):
+            episodes.append(
+                Episode(
+                    episode_return=float(self.returns[group][index]),
+                    length=int(self.lengths[group][index]),
+                    level_seed=int(step.prev_level_seed[index]),
+                    level_complete=bool(step.level_complete[index]),
+                )
+            )
+        self.returns[group][done] = 0.0
+        self.lengths[group][done] = 0
