@@ -1,0 +1,18 @@
+"""Attribution: which parts of a layer a score comes from."""
+
+from rlvision_jax.attribution.attribute import attribute
+from rlvision_jax.attribution.completeness import completeness_residual
+from rlvision_jax.attribution.integrated_gradients import integrated_gradients, path_gradient
+from rlvision_jax.attribution.quadrature import RULES, nodes_and_weights
+from rlvision_jax.attribution.scores import Score, score_function
+
+__all__ = [
+    "RULES",
+    "Score",
+    "attribute",
+    "completeness_residual",
+    "integrated_gradients",
+    "nodes_and_weights",
+    "path_gradient",
+    "score_function",
+]
