@@ -1,5 +1,6 @@
 """The contract of host environments: what a step returns and what an environment offers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -60,6 +61,18 @@ class HostEnv(Protocol):
 
     def recv(self) -> TimeStep:
         """Waits for the step that `send` started."""
+        ...
+
+    def observe(self) -> TimeStep:
+        """The present moment again, without a step."""
+        ...
+
+    def get_state(self) -> list[bytes]:
+        """Everything that decides what happens next, one entry for each environment."""
+        ...
+
+    def set_state(self, states: Sequence[bytes]) -> None:
+        """Continues every environment from a state that `get_state` returned."""
         ...
 
     def close(self) -> None:

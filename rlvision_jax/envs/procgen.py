@@ -61,7 +61,10 @@ class ProcgenEnv:
 
         Raises:
           MissingProcgenError: if the C library is not installed or cannot run here.
+          ValueError: if `resource_root` is incomplete, or not what this process draws with.
         """
+        if not isinstance(copy, bool):
+            raise ValueError(f"copy must be True or False; got {copy!r}")
         self.config = config
         self.name = f"procgen:{config.game}"
         self.num_envs = config.num_envs

@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 
 from rlvision_jax import envs
@@ -16,3 +17,9 @@ def make_env():
     yield make
     for env in made:
         env.close()
+
+
+@pytest.fixture
+def as_in_production(monkeypatch):
+    """Switches run-time checks of annotations off, so that a wrong type reaches our own check."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
