@@ -3,4 +3,6 @@
 Attribution, factorization, editing and an interface for vision policies, on JAX.
 """
 
-__version__ = "0.1.0"
+from rlvision_jax._version import __version__
+
+__all__ = ["__version__"]

@@ -96,6 +96,28 @@ class Collector:
         """Environments of all groups."""
         return sum(env.num_envs for env in self.envs)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays from which `restore` continues exactly here."""
+        states = [state for env in self.envs for state in env.get_state()]
+        return {
+            "env_states": np.frombuffer(b"".join(states), np.uint8),
+            "env_state_lengths": np.asarray([len(state) for state in states]),
+            "returns": self.returns.copy(),
+            "lengths": self.lengths.copy(),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continues from what `state` returned."""
+        ends = np.cumsum(np.asarray(state["env_state_lengths"]))
+        pieces = np.split(np.asarray(state["env_states"]), ends[:-1])
+        states = [piece.tobytes() for piece in pieces]
+        for env in self.envs:
+            env.set_state(states[: env.num_envs])
+            states = states[env.num_envs :]
+        self.observations = np.concatenate([env.observe().observation for env in self.envs])
+        self.returns = np.array(state["returns"], np.float32)
+        self.lengths = np.array(state["lengths"], np.int32)
+
     def collect(
         self, policy: Policy, params: Params, key: Array, num_steps: int
     ) -> tuple[Rollout, list[Episode]]:

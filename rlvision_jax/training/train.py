@@ -1,0 +1,268 @@
+"""The training loop: collect, update, record, save; nothing else."""
+
+import collections
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rlvision_jax import checkpoint, envs, models
+from rlvision_jax._version import __version__
+from rlvision_jax.checkpoint import CheckpointMismatchError, TrainingState, TrainingStateStore
+from rlvision_jax.training.config import TrainConfig
+from rlvision_jax.training.interrupts import Interrupts
+from rlvision_jax.training.metrics import MetricsWriter
+from rlvision_jax.training.rollout import Collector, Episode
+from rlvision_jax.training.update import LearnerState, initial_learner, make_update
+
+_NUM_GROUPS = 2
+_RECENT_EPISODES = 100
+AGENT_FOLDER = "agent"
+STATE_FOLDER = "state"
+CONFIG_FILE = "config.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a run reports after each update.
+
+    Attributes:
+      step: environment steps done.
+      total_steps: environment steps of the whole run.
+      metrics: the row written to the metrics file.
+    """
+
+    step: int
+    total_steps: int
+    metrics: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """Where a run stands when `train` returns.
+
+    Attributes:
+      step: environment steps done.
+      finished: whether that is the whole run; False after Ctrl-C or SIGTERM.
+      agent: folder of the saved agent.
+    """
+
+    step: int
+    finished: bool
+    agent: Path
+
+
+def train(
+    config: TrainConfig,
+    folder: str | Path,
+    *,
+    on_update: Callable[[Progress], None] = lambda progress: None,
+) -> TrainResult:
+    """Trains an agent, or continues the run that the folder holds.
+
+    A resumed run takes the same steps as an uninterrupted one. Ctrl-C and SIGTERM save the state
+    of the last finished update and return. (Host only: files, signals.)
+
+    Args:
+      config: the run. A folder that holds a run must hold this one; only `ppo.total_steps`,
+        `checkpoint_minutes` and `tensorboard` may differ.
+      folder: of the run; gets `config.json`, `metrics.jsonl`, `tensorboard/`, `state/` (to
+        resume) and `agent/` (to load).
+      on_update: called after each update.
+
+    Returns:
+      Where the run stands.
+
+    Raises:
+      CheckpointMismatchError: if the folder holds another run.
+    """
+    folder = Path(folder)
+    _claim_folder(folder, config)
+    with _Run(config, folder) as run, Interrupts() as interrupts:
+        saved_at = time.monotonic()
+        try:
+            while run.step < config.ppo.total_steps and not interrupts.requested:
+                outcome = run.compute()
+                with interrupts.held():
+                    on_update(run.commit(outcome))
+                    if time.monotonic() - saved_at > 60.0 * config.checkpoint_minutes:
+                        run.save()
+                        saved_at = time.monotonic()
+        except KeyboardInterrupt:
+            # An update was cut off; the run still stands at the one before.
+            pass
+        with interrupts.held():
+            run.save()
+        finished = run.step >= config.ppo.total_steps
+        return TrainResult(step=run.step, finished=finished, agent=folder / AGENT_FOLDER)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """Result of one update."""
+
+    learner: LearnerState
+    collector: dict[str, np.ndarray]
+    episodes: list[Episode]
+    losses: dict[str, float]
+    steps_per_second: float
+
+
+class _Run:
+    """A run between two updates: everything that is saved and restored."""
+
+    def __init__(self, config: TrainConfig, folder: Path):
+        self._config = config
+        self._folder = folder
+        self._policy, self._collector = _make(config)
+        self._update = make_update(self._policy, config.ppo)
+        self._key = jax.random.key(config.seed)
+        self._learner = initial_learner(self._policy, config.ppo, self._key)
+        self._recent: collections.deque[Episode] = collections.deque(maxlen=_RECENT_EPISODES)
+        self.step = 0
+        self._store = TrainingStateStore(folder / STATE_FOLDER)
+        latest = self._store.latest_step()
+        if latest is not None:
+            self._restore(self._store.load(latest, self._learner))
+        self._boundary = self._collector.state()
+        self._metrics = MetricsWriter(folder, resume_step=self.step, tensorboard=config.tensorboard)
+
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._metrics.close()
+        self._store.close()
+        for env in self._collector.envs:
+            env.close()
+
+    def compute(self) -> "_Outcome":
+        """One rollout and update, which `commit` makes the run's own."""
+        ppo = self._config.ppo
+        started = time.monotonic()
+        rollout_key, update_key = jax.random.split(jax.random.fold_in(self._key, self.step + 1))
+        rollout, episodes = self._collector.collect(
+            self._policy, self._learner.params, rollout_key, ppo.num_steps
+        )
+        learner, losses = jax.block_until_ready(self._update(self._learner, rollout, update_key))
+        return _Outcome(
+            learner=learner,
+            collector=self._collector.state(),
+            episodes=episodes,
+            losses={name: float(value) for name, value in losses._asdict().items()},
+            steps_per_second=ppo.batch_size / (time.monotonic() - started),
+        )
+
+    def commit(self, outcome: "_Outcome") -> Progress:
+        """Moves the run to the end of the update and records it."""
+        self._learner, self._boundary = outcome.learner, outcome.collector
+        self._recent.extend(outcome.episodes)
+        self.step += self._config.ppo.batch_size
+        metrics = {
+            "steps_per_second": outcome.steps_per_second,
+            **_episode_metrics(self._recent),
+            **outcome.losses,
+        }
+        self._metrics.write(self.step, metrics)
+        return Progress(step=self.step, total_steps=self._config.ppo.total_steps, metrics=metrics)
+
+    def save(self) -> None:
+        """Saves the state to resume from and the agent."""
+        progress = {
+            "step": self.step,
+            "recent": [list(episode) for episode in self._recent],
+            "config": self._config.to_json(),
+        }
+        self._store.save(self.step, TrainingState(self._learner, self._boundary, progress))
+        checkpoint.save(
+            self._folder / AGENT_FOLDER,
+            self._policy,
+            self._learner.params,
+            provenance(self._config, self.step),
+        )
+
+    def _restore(self, state: TrainingState) -> None:
+        self._learner = LearnerState(*state.learner)
+        self._collector.restore(state.collector)
+        self._recent.extend(Episode(*row) for row in state.progress["recent"])
+        self.step = state.progress["step"]
+
+
+def provenance(config: TrainConfig, step: int) -> dict[str, Any]:
+    """What an agent's file says of its training: config, steps, versions and device."""
+    return {
+        "training": config.to_json(),
+        "steps": step,
+        "env": config.env,
+        "env_options": dict(config.env_options),
+        "rlvision_jax": __version__,
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+    }
+
+
+def _make(config: TrainConfig) -> tuple[models.Policy, Collector]:
+    num_groups = _NUM_GROUPS if config.ppo.num_envs % _NUM_GROUPS == 0 else 1
+    seeds = np.random.SeedSequence(config.seed).generate_state(num_groups) >> 1
+    groups = []
+    for seed in seeds:
+        options = {"num_threads": os.cpu_count() or 1, "copy": False, **config.env_options}
+        groups.append(
+            envs.make(
+                config.env,
+                num_envs=config.ppo.num_envs // num_groups,
+                seed=int(seed),
+                **options,
+            )
+        )
+    policy = models.make(config.model, groups[0].num_actions, groups[0].observation_shape)
+    return policy, Collector(groups)
+
+
+def _claim_folder(folder: Path, config: TrainConfig) -> None:
+    """Writes the run's config, or checks that the folder holds this run."""
+    path = folder / CONFIG_FILE
+    values = json.loads(json.dumps(config.to_json()))
+    if path.exists():
+        held = json.loads(path.read_text())
+        ours, theirs = _identity(values), _identity(held)
+        different = [name for name in ours if theirs.get(name) != ours[name]]
+        if different:
+            raise CheckpointMismatchError(
+                f"{folder} holds a run with another {', '.join(different)}; choose another folder "
+                "or the run's own settings"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise CheckpointMismatchError(
+            f"{folder} holds files but no training run; choose another folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(values, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def _identity(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that make two runs the same run, flat."""
+    ppo = {f"ppo.{name}": value for name, value in values["ppo"].items()}
+    changeable = ("ppo", "ppo.total_steps", "checkpoint_minutes", "tensorboard")
+    if values["ppo"]["anneal_learning_rate"]:
+        changeable = tuple(name for name in changeable if name != "ppo.total_steps")
+    return {name: value for name, value in {**values, **ppo}.items() if name not in changeable}
+
+
+def _episode_metrics(recent: collections.deque[Episode]) -> dict[str, float]:
+    """Means over the last 100 episodes; nothing before the first one ends."""
+    if not recent:
+        return {}
+    return {
+        "episode_return": float(np.mean([episode.episode_return for episode in recent])),
+        "episode_length": float(np.mean([episode.length for episode in recent])),
+        "level_completion": float(np.mean([episode.level_complete for episode in recent])),
+    }
