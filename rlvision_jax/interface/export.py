@@ -29,7 +29,7 @@ from rlvision_jax.interface.layout import (
 from rlvision_jax.interface.schema import Attribution, Feature, Report, Trajectory
 from rlvision_jax.interface.validation import validate
 
-_ASSETS = ("index.html", "assets/report.js", "assets/report.css")
+_ASSETS = ("index.html", "interface.js", "interface.css")
 
 
 class NotAReportError(ValueError):
@@ -122,7 +122,7 @@ def _files(report: Report) -> Iterator[tuple[str, bytes]]:
     """Yields every file of the folder but the marker, one at a time to keep memory small."""
     built = resources.files("rlvision_jax.interface") / "assets"
     for path in _ASSETS:
-        yield path, built.joinpath(*path.split("/")).read_bytes()
+        yield path, built.joinpath(path).read_bytes()
     yield MAIN, to_script(MAIN, _main_content(report))
     layers = [layer.name for layer in report.layers]
     scores = [score.name for score in report.scores]

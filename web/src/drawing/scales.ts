@@ -1,0 +1,90 @@
+// Axes of graphs: which range to show, where to put ticks, how to write numbers.
+
+export interface Axis {
+  min: number;
+  max: number;
+  ticks: number[];
+}
+
+/** Largest of 1, 2, 5 times a power of ten that divides a range into at least `count` parts. */
+export function tickStep(range: number, count: number): number {
+  const rough = range / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const factor = rough / power;
+  return (factor >= 5 ? 5 : factor >= 2 ? 2 : 1) * power;
+}
+
+/** An axis that holds zero and every number given, with a little room, and ticks inside. */
+export function axisFor(lowest: number, highest: number): Axis {
+  let low = Math.min(0, lowest);
+  let high = Math.max(0, highest);
+  if (low === high) [low, high] = [0, 1];
+  const step = tickStep(high - low, 2);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+  const room = (high - low) * 0.05;
+  return { min: low < 0 ? low - room : 0, max: high > 0 ? high + room : 0, ticks };
+}
+
+/** Share of the height from the top, 0-1. */
+export function fromTop(axis: Axis, value: number): number {
+  return (axis.max - value) / (axis.max - axis.min);
+}
+
+/** Smallest and largest number of an array; 0 and 0 of an empty one. */
+export function extent(values: ArrayLike<number>): [number, number] {
+  if (values.length === 0) return [0, 0];
+  let low = Infinity, high = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i]!);
+    high = Math.max(high, values[i]!);
+  }
+  return [low, high];
+}
+
+/** A number in at most three significant digits, with a true minus sign. */
+export function formatNumber(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  const size = Math.abs(rounded);
+  const text = size !== 0 && (size < 0.001 || size >= 1e6) ? size.toExponential() : String(size);
+  return rounded < 0 ? `−${text}` : text;
+}
+
+/** The same with a plus sign on positive numbers. */
+export function formatSigned(value: number): string {
+  const text = formatNumber(value);
+  return text !== "0" && !text.startsWith("−") ? `+${text}` : text;
+}
+
+/** SVG path of a series: one unit per step across, a point at each step's middle, 0-100 down. */
+export function linePath(values: ArrayLike<number>, axis: Axis): string {
+  let path = "";
+  for (let t = 0; t < values.length; t++) {
+    path += `${t === 0 ? "M" : "L"}${t + 0.5} ${(fromTop(axis, values[t]!) * 100).toFixed(2)}`;
+  }
+  return path;
+}
+
+/** SVG path of the band between two series, in the same units. */
+export function bandPath(
+  lower: ArrayLike<number>, upper: ArrayLike<number>, axis: Axis,
+): string {
+  let path = linePath(upper, axis);
+  for (let t = lower.length - 1; t >= 0; t--) {
+    path += `L${t + 0.5} ${(fromTop(axis, lower[t]!) * 100).toFixed(2)}`;
+  }
+  return `${path}Z`;
+}
+
+/** Running sums of features at each step: edge k is the sum of the features before k. */
+export function stackEdges(totals: Float32Array, numFeatures: number): Float32Array[] {
+  const numSteps = totals.length / numFeatures;
+  const edges = Array.from({ length: numFeatures + 1 }, () => new Float32Array(numSteps));
+  for (let f = 0; f < numFeatures; f++) {
+    for (let t = 0; t < numSteps; t++) {
+      edges[f + 1]![t] = edges[f]![t]! + totals[t * numFeatures + f]!;
+    }
+  }
+  return edges;
+}
