@@ -28,7 +28,7 @@ class _Stack(nn.Module):
 
 
 class ImpalaNetwork(LayeredNetwork):
-    """Three stacks of convolution, max pooling and two residual blocks; layers are their outputs."""
+    """Three stacks: convolution, max pooling, two residual blocks; layers are their outputs."""
 
     layer_names: ClassVar[tuple[str, ...]] = tuple(_CHANNELS)
     hidden_sizes: ClassVar[tuple[int, ...]] = (256,)

@@ -1,4 +1,4 @@
-"""The convolutional network of "Human-level control" (Mnih et al. 2015, doi 10.1038/nature14236)."""
+"""The network of "Human-level control" (Mnih et al. 2015, doi 10.1038/nature14236)."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ _CONVOLUTIONS = {"conv1": (32, 8, 4), "conv2": (64, 4, 2), "conv3": (64, 3, 1)}
 
 
 class NatureNetwork(LayeredNetwork):
-    """Three strided convolutions and a dense layer of 512; layers are the convolutions after ReLU."""
+    """Three strided convolutions, dense 512; layers are the convolutions after ReLU."""
 
     layer_names: ClassVar[tuple[str, ...]] = tuple(_CONVOLUTIONS)
     hidden_sizes: ClassVar[tuple[int, ...]] = (512,)

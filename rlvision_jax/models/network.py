@@ -34,7 +34,7 @@ class LayeredNetwork(nn.Module):
 
     @nn.nowrap
     def flatten(self, x: Array) -> Float[Array, "batch unit"]:
-        """Last named layer -> input of the first dense layer, rows in height, width, channel order."""
+        """Last named layer -> input of the first dense layer; height, width, channel order."""
         return x.reshape(x.shape[0], -1)
 
     @nn.nowrap

@@ -1,10 +1,12 @@
 """Policy: a network with its observation format, and the split at named layers."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from rlvision_jax._checks import check_at_least, check_choice
@@ -65,7 +67,7 @@ class Policy:
         return self.network.init(key, jnp.zeros((1, *self.observation_shape)))
 
     def apply(
-        self, params: Params, observations: UInt8[Array, "batch height width channel"]
+        self, params: Params, observations: UInt8[Array | np.ndarray, "batch height width channel"]
     ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
         """Policy logits and value.
 
@@ -75,7 +77,7 @@ class Policy:
         return self.head(params, self.pixels(observations), None)
 
     def pixels(
-        self, observations: UInt8[Array, "batch height width channel"]
+        self, observations: UInt8[Array | np.ndarray, "batch height width channel"]
     ) -> Float[Array, "batch height width channel"]:
         """Observations as the network takes them: float32 in [0, 1].
 
@@ -88,12 +90,12 @@ class Policy:
                 f"observations must be uint8 [batch,{height},{width},{channel}]; got "
                 f"{observations.dtype} {list(observations.shape)}"
             )
-        return observations.astype(jnp.float32) / 255.0
+        return jnp.asarray(observations).astype(jnp.float32) / 255.0
 
     def activations(
         self,
         params: Params,
-        observations: UInt8[Array, "batch height width channel"],
+        observations: UInt8[Array | np.ndarray, "batch height width channel"],
         layer: str | None,
     ) -> Float[Array, "batch h w c"]:
         """Activation of a layer; with `layer=None` the pixels in [0, 1].
@@ -152,7 +154,7 @@ class Policy:
 
 
 def make(
-    name: str, num_actions: int = 15, observation_shape: tuple[int, int, int] = (64, 64, 3)
+    name: str, num_actions: int = 15, observation_shape: Sequence[int] = (64, 64, 3)
 ) -> Policy:
     """Makes a policy by the name of its network.
 

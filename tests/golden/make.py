@@ -1,0 +1,71 @@
+"""Cuts the files of this folder from the original code's outputs.
+
+Usage: python tests/golden/make.py FOLDER, where FOLDER holds the full outputs (see README.md).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+# file -> array -> how much of its first axis to keep (None: all of it)
+CUTS: dict[str, dict[str, slice | None]] = {
+    "frames.npz": {"frames": None},
+    "outputs.npz": {"logits": None, "values": None},
+    "acts.npz": dict.fromkeys(("1a", "2a", "2b", "3a", "4a"), slice(1)),
+    "input_grad_value.npz": {"grad": slice(2), "grad_integrated10": slice(2)},
+    "attr_value_2b_steps1.npz": {"attr": slice(2)},
+    "attr_value_2b_steps10.npz": {"attr": slice(4)},
+    "attr_logit7_2b_steps10.npz": {"attr": slice(1)},
+    "attr_logit8_2b_steps10.npz": {"attr": slice(1)},
+    "attr_value_1a_steps10.npz": {"attr": slice(1)},
+    "attr_value_3a_4a_steps10.npz": {"attr_3a": slice(2), "attr_4a": slice(4)},
+    "attr_3a_to_2b_actdir_poses.npz": dict.fromkeys(
+        ("attr", "attr10", "act_dir", "act_poses"), slice(4)
+    )
+    | {"act_dir": None},
+    "projection_edit.npz": {
+        "rand_v": None,
+        "rand_kernel": None,
+        "rand_logits": None,
+        "rand_values": None,
+    },
+    "vis_attr_f8.npz": {
+        "acts_reduced": None,
+        "thumb_feat0_num4_exp4_image": None,
+        "thumb_feat0_num4_exp4_indices": None,
+        "thumb_feat0_num3_exp2_image": None,
+        "thumb_feat0_num3_exp2_indices": None,
+    },
+}
+for _kind, _features in (("act", 4), ("act", 8), ("attr", 4), ("attr", 8)):
+    CUTS[f"nmf_{_kind}_f{_features}.npz"] = {
+        "channel_dirs": None,
+        "channel_dirs_other_seeds": None,
+        "H_init": None,
+        "nmf_norms": None,
+        "transform_pos": slice(1),
+        "transform_neg": slice(1),
+        "attr_trans_scaled": slice(1),
+        "attr_residual": slice(1),
+    }
+
+
+def cut(source: Path, target: Path) -> None:
+    """Writes every file of `CUTS` from `source` to `target`."""
+    manifest = json.loads((source / "manifest.json").read_text())
+    for name, cuts in CUTS.items():
+        with np.load(source / name) as arrays:
+            kept = {key: arrays[key][part or slice(None)] for key, part in cuts.items()}
+        if name.startswith("nmf_"):
+            parameters = manifest["files"][name]["parameters"]
+            kept |= {key: np.asarray(parameters[key]) for key in ("n_iter", "reconstruction_err")}
+        if name == "vis_attr_f8.npz":
+            # Only the first of the two features; the thumbnails of the other are not kept.
+            kept["acts_reduced"] = kept["acts_reduced"][..., 0]
+        np.savez_compressed(target / name, **kept)
+
+
+if __name__ == "__main__":
+    cut(Path(sys.argv[1]), Path(__file__).parent)
