@@ -2,6 +2,8 @@
 
 from rlvision_jax.checkpoint.agent import fingerprint, load, save
 from rlvision_jax.checkpoint.errors import CheckpointError, CheckpointMismatchError
+from rlvision_jax.checkpoint.files import replace_file
+from rlvision_jax.checkpoint.shipped import shipped, shipped_agents
 from rlvision_jax.checkpoint.training_state import TrainingState, TrainingStateStore
 
 __all__ = [
@@ -11,5 +13,8 @@ __all__ = [
     "TrainingStateStore",
     "fingerprint",
     "load",
+    "replace_file",
     "save",
+    "shipped",
+    "shipped_agents",
 ]

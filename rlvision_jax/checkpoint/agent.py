@@ -1,14 +1,16 @@
-"""Agents on disk: parameters as safetensors, everything else as JSON beside them.
+"""Agents on disk: parameters as safetensors, everything else as JSON beside them. (Host only.)
 
 An agent is a folder. `agent.json` names the file that holds the parameters and its SHA-256, and
 is replaced last and at once, so an interrupted or failed save leaves the earlier agent whole.
 """
 
+import fcntl
 import hashlib
 import json
 import os
-import uuid
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,21 @@ from rlvision_jax import models
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.checkpoint.errors import CheckpointError, CheckpointMismatchError
+from rlvision_jax.checkpoint.files import is_temporary, replace_file
 
 _INDEX = "agent.json"
+_WEIGHTS = re.compile(r"params-[0-9a-f]{12}\.safetensors")
 _FORMAT = 1
+# What `agent.json` must hold, and of which type.
+_FIELDS = {"format": int, "policy": dict, "weights": str, "sha256": str, "config": dict}
 
 
 def save(
     path: str | Path, policy: models.Policy, params: Params, config: Mapping[str, Any]
 ) -> None:
     """Saves an agent; one that is there already is replaced at once or not at all.
+
+    Several processes may save to one folder: they take turns, and the last one stays.
 
     Args:
       path: folder to write; made if missing.
@@ -39,17 +47,10 @@ def save(
       config: how it came to be (environment, options, steps, ...): JSON values.
 
     Raises:
-      CheckpointError: if the folder holds other files than an agent's.
+      CheckpointError: if the path is a file, or the folder holds other files than an agent's.
       OSError: if writing fails, as when the disk is full; the earlier agent is intact.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"{folder} is a file; expected a folder to save an agent in")
-    if folder.exists() and any(folder.iterdir()) and not (folder / _INDEX).exists():
-        raise CheckpointError(
-            f"{folder} holds files but no {_INDEX}, so it is not an agent; choose another folder"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
     payload = safetensors.numpy.save(_flatten(params))
     digest = hashlib.sha256(payload).hexdigest()
     weights = folder / f"params-{digest[:12]}.safetensors"
@@ -61,11 +62,16 @@ def save(
         "sha256": digest,
         "config": dict(config),
     }
-    _replace(weights, payload)
-    _replace(folder / _INDEX, (json.dumps(index, indent=2) + "\n").encode())
-    for old in folder.glob("params-*.safetensors"):
-        if old != weights:
-            old.unlink()
+    index_payload = (json.dumps(index, indent=2) + "\n").encode()
+    _check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        replace_file(weights, payload)
+        replace_file(folder / _INDEX, index_payload)
+        # Earlier parameters, and what a killed save left behind.
+        for file in folder.iterdir():
+            if is_temporary(file) or (_WEIGHTS.fullmatch(file.name) and file != weights):
+                file.unlink()
 
 
 def load(path: str | Path) -> tuple[models.Policy, Params, dict[str, Any]]:
@@ -81,19 +87,19 @@ def load(path: str | Path) -> tuple[models.Policy, Params, dict[str, Any]]:
       CheckpointError: if there is no agent, or a file is damaged.
       CheckpointMismatchError: if the parameters are not those of the model it names.
     """
-    index = _read_index(Path(path))
-    weights = Path(path) / index["weights"]
-    try:
-        payload = weights.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{weights} is missing; the agent is incomplete") from None
+    folder = Path(path)
+    index, payload = _read(folder)
+    weights = folder / index["weights"]
     digest = hashlib.sha256(payload).hexdigest()
     if digest != index["sha256"]:
         raise CheckpointError(
             f"{weights} is damaged: its SHA-256 begins {digest[:12]}, expected "
             f"{index['sha256'][:12]}; copy the agent again"
         )
-    policy = models.make(**index["policy"])
+    try:
+        policy = models.make(**index["policy"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / _INDEX} names no model of ours: {error}") from None
     flat = safetensors.numpy.load(payload)
     _check_parameters(policy, flat, weights)
     params = flax.traverse_util.unflatten_dict(flat, sep="/")
@@ -110,25 +116,71 @@ def _flatten(params: Params) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(flat[name]) for name in sorted(flat)}
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def _check_folder(folder: Path) -> None:
+    """Raises CheckpointError unless the folder is missing, empty or an agent's."""
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file; expected a folder to save an agent in")
+    if folder.exists() and not (folder / _INDEX).exists():
+        # A save that was killed before it wrote the index leaves only these.
+        ours = (is_temporary(file) or _WEIGHTS.fullmatch(file.name) for file in folder.iterdir())
+        if not all(ours):
+            raise CheckpointError(
+                f"{folder} holds files but no {_INDEX}, so it is not an agent; choose another "
+                "folder"
+            )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process saves to the folder; freed even when this one is killed."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        index = json.loads((folder / _INDEX).read_text())
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The index and the bytes of the parameters that it names."""
+    index = _read_index(folder)
+    while True:
+        weights = folder / index["weights"]
+        try:
+            return index, weights.read_bytes()
+        except FileNotFoundError:
+            # A save may have replaced the agent since the index was read.
+            newest = _read_index(folder)
+            if newest["weights"] == index["weights"]:
+                raise CheckpointError(f"{weights} is missing; the agent is incomplete") from None
+            index = newest
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    path = folder / _INDEX
+    try:
+        index = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError(
             f"{folder} is not an agent: it has no {_INDEX}; expected a folder that "
             "`rlvision train` or `checkpoint.save` wrote"
         ) from None
     except ValueError as error:
-        raise CheckpointError(f"{folder / _INDEX} is damaged: {error}") from None
-    fields = ("format", "policy", "weights", "sha256", "config")
-    if not isinstance(index, dict) or any(field not in index for field in fields):
-        raise CheckpointError(f"{folder / _INDEX} is damaged: expected {', '.join(fields)}")
+        raise CheckpointError(f"{path} is damaged: {error}; copy the agent again") from None
+    if not isinstance(index, dict) or not all(
+        isinstance(index.get(name), kind) for name, kind in _FIELDS.items()
+    ):
+        fields = ", ".join(f"{name} ({kind.__name__})" for name, kind in _FIELDS.items())
+        raise CheckpointError(f"{path} is damaged: expected {fields}; copy the agent again")
     if index["format"] != _FORMAT:
         raise CheckpointError(
             f"{folder} has format {index['format']}; this version of rlvision_jax reads {_FORMAT}"
         )
-    if Path(index["weights"]).name != index["weights"]:
-        raise CheckpointError(f"{folder / _INDEX} names weights outside its folder")
+    if not _WEIGHTS.fullmatch(index["weights"]):
+        raise CheckpointError(
+            f'{path} names "{index["weights"]}"; expected params-<12 hexadecimal digits>'
+            ".safetensors, beside it"
+        )
     return index
 
 
@@ -144,16 +196,3 @@ def _check_parameters(policy: models.Policy, flat: Mapping[str, np.ndarray], wei
                 f'{weights} does not fit model "{policy.name}" with {policy.num_actions} actions: '
                 f"expected {want} for {name}, got {got}"
             )
-
-
-def _replace(path: Path, payload: bytes) -> None:
-    """Writes a file under a temporary name, flushes it to disk, and renames it."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

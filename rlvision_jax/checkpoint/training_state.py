@@ -1,14 +1,18 @@
-"""State of a running training, kept by Orbax.
+"""State of a running training, kept by Orbax. (Host only: files.)
 
 Orbax writes every checkpoint under a temporary name and renames it when complete, so one cut off
-in the middle, by a kill or a full disk, is never taken for whole. (Host only: files.)
+in the middle, by a kill or a full disk, is never taken for whole.
 """
 
+import logging
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
+
+from rlvision_jax.checkpoint.errors import CheckpointError
 
 _KEPT = 2
 
@@ -31,8 +35,12 @@ class TrainingStateStore:
     """The checkpoints of one run; the newest two are kept."""
 
     def __init__(self, folder: str | Path):
+        """Opens the folder, made if missing, and removes what a killed save left in it."""
+        self._folder = Path(folder).absolute()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._remove_unfinished()
         self._manager = ocp.CheckpointManager(
-            Path(folder).absolute(),
+            self._folder,
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=_KEPT, enable_async_checkpointing=False
             ),
@@ -46,25 +54,28 @@ class TrainingStateStore:
         """Saves the state after `step` environment steps; a step saved already is left alone.
 
         Raises:
-          OSError: if writing fails; earlier checkpoints are intact.
+          OSError: if writing fails, as when the disk is full; earlier checkpoints are intact.
         """
         if step in self._manager.all_steps():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                learner=ocp.args.StandardSave(state.learner),
-                collector=ocp.args.StandardSave(state.collector),
-                progress=ocp.args.JsonSave(state.progress),
-            ),
+        items = ocp.args.Composite(
+            learner=ocp.args.StandardSave(state.learner),
+            collector=ocp.args.StandardSave(state.collector),
+            progress=ocp.args.JsonSave(state.progress),
         )
-
-    def progress(self, step: int) -> dict[str, Any]:
-        """The JSON part alone."""
-        items = self._manager.restore(
-            step, args=ocp.args.Composite(progress=ocp.args.JsonRestore())
-        )
-        return items["progress"]
+        orbax_log = logging.getLogger("absl")
+        level = orbax_log.level
+        orbax_log.setLevel(logging.CRITICAL)
+        try:
+            self._manager.save(step, args=items)
+        except Exception as error:
+            # TensorStore reports a full disk as a ValueError. Other threads of the save fail
+            # after this one; the log stays as it is, or each would print a traceback.
+            raise OSError(
+                f"cannot save the training state after {step} steps in {self._folder}: "
+                f"{_first_line(error)}; earlier checkpoints are intact"
+            ) from error
+        orbax_log.setLevel(level)
 
     def load(self, step: int, like: Any) -> TrainingState:
         """Loads a checkpoint.
@@ -72,18 +83,34 @@ class TrainingStateStore:
         Args:
           step: one that was saved.
           like: a learner of the same structure, shapes and types.
+
+        Raises:
+          CheckpointError: if the checkpoint is damaged, or its learner is of another structure.
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        items = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                learner=ocp.args.StandardRestore(abstract),
-                collector=ocp.args.StandardRestore(),
-                progress=ocp.args.JsonRestore(),
-            ),
+        wanted = ocp.args.Composite(
+            learner=ocp.args.StandardRestore(abstract),
+            collector=ocp.args.StandardRestore(),
+            progress=ocp.args.JsonRestore(),
         )
+        try:
+            items = self._manager.restore(step, args=wanted)
+        except Exception as error:
+            folder = self._folder / str(step)
+            raise CheckpointError(
+                f"{folder} is damaged or of another model: {_first_line(error)}; remove that "
+                "folder to continue from an earlier checkpoint"
+            ) from error
         return TrainingState(items["learner"], items["collector"], items["progress"])
 
     def close(self) -> None:
         """Waits for what is being written."""
         self._manager.close()
+
+    def _remove_unfinished(self) -> None:
+        for unfinished in self._folder.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
+            shutil.rmtree(unfinished)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,6 +1,7 @@
 """The interactive report: its data contract, its writer and its reader."""
 
 from rlvision_jax.interface.bookmarks import advantage_bookmarks
+from rlvision_jax.interface.build import ReportConfig, build_report
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
 from rlvision_jax.interface.reading import ReportDataError, read_report
 from rlvision_jax.interface.schema import (
@@ -21,10 +22,12 @@ __all__ = [
     "Layer",
     "NotAReportError",
     "Report",
+    "ReportConfig",
     "ReportDataError",
     "Score",
     "Trajectory",
     "advantage_bookmarks",
+    "build_report",
     "is_report",
     "read_report",
     "validate",

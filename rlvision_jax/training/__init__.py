@@ -1,17 +1,31 @@
 """Proximal policy optimization on host environments, and evaluation on held-out levels."""
 
 from rlvision_jax.training.config import PRESETS, PPOConfig, TrainConfig
+from rlvision_jax.training.evaluation import (
+    Evaluation,
+    evaluate,
+    evaluate_split,
+    split_options,
+)
 from rlvision_jax.training.gae import generalized_advantages
 from rlvision_jax.training.metrics import read_metrics
+from rlvision_jax.training.playing import Played, play, sample_observations
 from rlvision_jax.training.train import Progress, TrainResult, train
 
 __all__ = [
     "PRESETS",
+    "Evaluation",
     "PPOConfig",
+    "Played",
     "Progress",
     "TrainConfig",
     "TrainResult",
+    "evaluate",
+    "evaluate_split",
     "generalized_advantages",
+    "play",
     "read_metrics",
+    "sample_observations",
+    "split_options",
     "train",
 ]

@@ -26,6 +26,7 @@ class PPOConfig:
       value_coefficient: weight of the value loss.
       max_grad_norm: global norm that gradients are clipped to.
       normalize_rewards: whether rewards are divided by the running deviation of the return.
+      reward_scale_discount: gamma of that return; Baselines' 0.99, whatever `discount` is.
       total_steps: environment steps of the whole run.
     """
 
@@ -43,6 +44,7 @@ class PPOConfig:
     value_coefficient: float = 0.5
     max_grad_norm: float = 0.5
     normalize_rewards: bool = True
+    reward_scale_discount: float = 0.99
     total_steps: int = 25_000_000
 
     def __post_init__(self) -> None:
@@ -53,12 +55,15 @@ class PPOConfig:
                 f"num_envs * num_steps = {self.batch_size} must be divisible by "
                 f"num_minibatches = {self.num_minibatches}"
             )
-        for name in ("discount", "gae_lambda"):
+        for name in ("discount", "gae_lambda", "reward_scale_discount"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1]; got {getattr(self, name)}")
         for name in ("learning_rate", "clip_range", "value_clip_range", "max_grad_norm"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name} must be above 0; got {getattr(self, name)}")
+        for name in ("entropy_coefficient", "value_coefficient"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}")
 
     @property
     def batch_size(self) -> int:

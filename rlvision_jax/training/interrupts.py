@@ -8,8 +8,9 @@ from types import FrameType, TracebackType
 
 
 class Interrupts:
-    """While entered, both signals raise KeyboardInterrupt, but not inside `held`.
+    """While entered, the first signal raises KeyboardInterrupt, but not inside `held`.
 
+    Later ones change nothing, so that they cannot cut off what the first one set going.
     Outside the main thread, where Python allows no signal handlers, it changes nothing.
 
     Attributes:
@@ -37,8 +38,8 @@ class Interrupts:
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        if not self._held:
+        first, self.requested = not self.requested, True
+        if first and not self._held:
             raise KeyboardInterrupt
 
     @contextmanager

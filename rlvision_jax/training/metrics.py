@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from rlvision_jax.checkpoint import replace_file
+
 METRICS_FILE = "metrics.jsonl"
 
 
@@ -31,9 +33,7 @@ class MetricsWriter:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] <= resume_step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
-        temporary.replace(path)
+        replace_file(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
         self._file = open(path, "a")  # noqa: SIM115 (closed by close)
         self._events = _event_writer(folder / "tensorboard", resume_step) if tensorboard else None
 
@@ -65,13 +65,24 @@ class MetricsWriter:
 
 
 def read_metrics(folder: str | Path) -> list[dict[str, float]]:
-    """Rows of a run's metrics file, without a last line that was cut off; [] if there is none."""
+    """Rows of a run's metrics file, without a last line that was cut off; [] if there is none.
+
+    Raises:
+      ValueError: if another line is damaged.
+    """
     path = Path(folder) / METRICS_FILE
     if not path.exists():
         return []
-    lines = path.read_text().split("\n")
+    rows = []
     # What stands behind the last line break is empty or was cut off by a kill.
-    return [json.loads(line) for line in lines[:-1]]
+    for number, line in enumerate(path.read_text().split("\n")[:-1], start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number} is damaged: {error}; remove that line"
+            ) from None
+    return rows
 
 
 def _event_writer(folder: Path, resume_step: int):  # noqa: ANN202 (an optional package's class)
@@ -82,4 +93,5 @@ def _event_writer(folder: Path, resume_step: int):  # noqa: ANN202 (an optional 
             "TensorBoard files need tensorboardX: pip install tensorboardX, or set "
             "tensorboard=False"
         ) from None
-    return SummaryWriter(str(folder), purge_step=resume_step or None)
+    # TensorBoard then hides what an interrupted run wrote past its checkpoint.
+    return SummaryWriter(str(folder), purge_step=resume_step + 1)

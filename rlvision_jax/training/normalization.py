@@ -1,7 +1,8 @@
 """Running scale of the reward.
 
 Rewards are divided by the running standard deviation of the discounted return, and clipped, as
-OpenAI Baselines' `VecNormalize` does for Procgen's PPO.
+OpenAI Baselines' `VecNormalize` does for Procgen's PPO:
+https://github.com/openai/baselines/blob/ea25b9e8/baselines/common/vec_env/vec_normalize.py
 """
 
 from typing import NamedTuple
@@ -48,7 +49,7 @@ def scale_rewards(
       scale: statistics before the first step.
       rewards: rewards as the environment gave them.
       done: whether the step ended its episode; its return starts again at 0.
-      discount: gamma of the discounted return, in [0, 1].
+      discount: gamma of the discounted return that the statistics are of, in [0, 1].
 
     Returns:
       Statistics after the last step; rewards in units of the return's standard deviation,
@@ -59,15 +60,15 @@ def scale_rewards(
         reward, done = inputs
         returns = discount * scale.returns + reward
         batch = jnp.asarray(reward.shape[0], returns.dtype)
-        # Chan et al.'s update of mean and variance by a batch.
+        # Chan et al.'s update of mean and variance by a batch, as increments: in float32 they
+        # keep more digits than quotients of sums that grow with the steps.
         total = scale.count + batch
+        share = batch / total
         delta = returns.mean() - scale.mean
-        mean = scale.mean + delta * batch / total
-        variance = (
-            scale.variance * scale.count
-            + returns.var() * batch
-            + delta**2 * scale.count * batch / total
-        ) / total
+        mean = scale.mean + share * delta
+        variance = scale.variance + share * (
+            returns.var() - scale.variance + (1.0 - share) * delta**2
+        )
         scaled = jnp.clip(reward / jnp.sqrt(variance + _EPSILON), -_CLIP, _CLIP)
         return RewardScale(mean, variance, total, jnp.where(done, 0.0, returns)), scaled
 

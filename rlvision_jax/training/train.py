@@ -18,6 +18,7 @@ from rlvision_jax.checkpoint import CheckpointMismatchError, TrainingState, Trai
 from rlvision_jax.training.config import TrainConfig
 from rlvision_jax.training.interrupts import Interrupts
 from rlvision_jax.training.metrics import MetricsWriter
+from rlvision_jax.training.normalization import RewardScale
 from rlvision_jax.training.rollout import Collector, Episode
 from rlvision_jax.training.update import LearnerState, initial_learner, make_update
 
@@ -184,7 +185,7 @@ class _Run:
             self._folder / AGENT_FOLDER,
             self._policy,
             self._learner.params,
-            provenance(self._config, self.step),
+            provenance(self._config, self.step, self._learner.reward_scale),
         )
 
     def _restore(self, state: TrainingState) -> None:
@@ -194,11 +195,17 @@ class _Run:
         self.step = state.progress["step"]
 
 
-def provenance(config: TrainConfig, step: int) -> dict[str, Any]:
-    """What an agent's file says of its training: config, steps, versions and device."""
+def provenance(config: TrainConfig, step: int, reward_scale: RewardScale) -> dict[str, Any]:
+    """What an agent's file says of its training: config, steps, versions and device.
+
+    Its `reward_scale` is what rewards were divided by: values are in units of it.
+    """
     return {
         "training": config.to_json(),
         "steps": step,
+        "reward_scale": float(reward_scale.variance) ** 0.5
+        if config.ppo.normalize_rewards
+        else 1.0,
         "env": config.env,
         "env_options": dict(config.env_options),
         "rlvision_jax": __version__,

@@ -1,0 +1,64 @@
+"""`rlvision interface`: the interactive report of an agent."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from rlvision_jax import checkpoint
+from rlvision_jax.cli.console import agent_folder, num_threads, stages
+from rlvision_jax.interface import (
+    NotAReportError,
+    ReportConfig,
+    build_report,
+    is_report,
+    write_report,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterfaceCommand:
+    """Plays an agent, attributes its value function to a layer, and writes a report.
+
+    The report is a folder whose index.html opens from disk in a browser.
+
+    Attributes:
+      agent: folder of the agent, or the name of a shipped one.
+      out: folder of the report; an earlier report there is replaced once the new one is complete.
+      report: what the report shows.
+    """
+
+    agent: Annotated[str, tyro.conf.Positional] = "coinrun"
+    out: Path = Path("report")
+    report: Annotated[ReportConfig, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=ReportConfig
+    )
+
+    def run(self) -> int:
+        """Builds and writes the report; prints its path."""
+        print(make_report(self.agent, self.out, self.report))
+        return 0
+
+
+def make_report(agent: str, out: Path, config: ReportConfig) -> Path:
+    """Builds a report with progress on the terminal; the path of its page."""
+    if out.exists() and not is_report(out) and (not out.is_dir() or any(out.iterdir())):
+        raise NotAReportError(
+            f"{out} exists and is not a report; choose another folder, or remove it"
+        )
+    policy, params, agent_config = checkpoint.load(agent_folder(agent))
+    with stages() as bars:
+        report = build_report(
+            policy,
+            params,
+            agent_config,
+            config,
+            title=f"{agent_config['env']}, {policy.name} network",
+            num_threads=num_threads(),
+            notify=bars.notify,
+        )
+        bars.notify("writing the report", 0, 1)
+        page = write_report(report, out)
+        bars.notify("writing the report", 1, 1)
+    return page.resolve()

@@ -1,0 +1,43 @@
+"""The entry point: parses the command, runs it, and turns bad input into one line."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from rlvision_jax.cli.demo import DemoCommand
+from rlvision_jax.cli.edit import EditCommand
+from rlvision_jax.cli.evaluate import EvaluateCommand
+from rlvision_jax.cli.interface import InterfaceCommand
+from rlvision_jax.cli.train import TrainCommand
+from rlvision_jax.envs import MissingProcgenError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs `rlvision`; ends the process with the command's status.
+
+    Args:
+      arguments: command line without the program; None: `sys.argv`.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = tyro.cli(
+        Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[
+            TrainCommand,
+            tyro.conf.subcommand("train", default=TrainCommand.default(arguments)),
+        ]
+        | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+        | Annotated[InterfaceCommand, tyro.conf.subcommand("interface")]
+        | Annotated[EditCommand, tyro.conf.subcommand("edit")],  # pyright: ignore[reportArgumentType]
+        args=arguments,
+        prog="rlvision",
+        description="Understand reinforcement-learning agents that see.",
+    )
+    try:
+        sys.exit(command.run())
+    except (ValueError, OSError, MissingProcgenError) as error:
+        sys.exit(f"rlvision: {error}")
+    except KeyboardInterrupt:
+        print("rlvision: stopped", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,301 @@
+"""From an agent to its report: play, attribute, factorize, pack.
+
+Computes nothing of its own; it calls what the levels below offer, in order. (Host only.)
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from rlvision_jax import checkpoint, envs
+from rlvision_jax._checks import check_at_least
+from rlvision_jax._types import Params
+from rlvision_jax._version import __version__
+from rlvision_jax.attribution import RULES
+from rlvision_jax.attribution import Score as AttributedScore
+from rlvision_jax.envs import ACTION_NAMES
+from rlvision_jax.features import (
+    Directions,
+    attribution_maps,
+    feature_activations,
+    find_directions,
+    strongest_patches,
+)
+from rlvision_jax.interface.bookmarks import advantage_bookmarks
+from rlvision_jax.interface.schema import (
+    Attribution,
+    Feature,
+    Layer,
+    Report,
+    Score,
+    Trajectory,
+)
+from rlvision_jax.models import Policy
+from rlvision_jax.training import Played, generalized_advantages, play, sample_observations
+
+_DISCOUNT, _GAE_LAMBDA = 0.999, 0.95
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """What a report shows and how it is computed.
+
+    Attributes:
+      layer: layer to attribute to.
+      num_features: feature directions of the layer.
+      num_trajectories: environments played.
+      num_steps: steps of each trajectory.
+      num_frames: observations that the features are found in.
+      frame_interval: steps between two of these observations of one environment.
+      num_envs: environments that these observations are played in.
+      num_integration_steps: evaluations on the path of integration.
+      rule: quadrature rule: right (the paper's), midpoint or gauss_legendre.
+      num_examples: dataset examples of each feature.
+      seed: of levels and actions.
+    """
+
+    layer: str = "2b"
+    num_features: int = 8
+    num_trajectories: int = 8
+    num_steps: int = 512
+    num_frames: int = 4096
+    frame_interval: int = 128
+    num_envs: int = 32
+    num_integration_steps: int = 10
+    rule: str = "right"
+    num_examples: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if field.type == "int" or field.type is int:
+                minimum = 0 if field.name == "seed" else 1
+                check_at_least(field.name, getattr(self, field.name), minimum)
+        if self.rule not in RULES:
+            raise ValueError(f'unknown rule "{self.rule}"; expected one of {", ".join(RULES)}')
+
+
+Notify = Callable[[str, int, int], None]
+"""Called with the name of a stage, the work done in it, and its whole work."""
+
+
+def build_report(
+    policy: Policy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    config: ReportConfig,
+    *,
+    title: str,
+    num_threads: int = 4,
+    notify: Notify = lambda stage, done, total: None,
+) -> Report:
+    """Plays an agent in its own environment and explains its value function.
+
+    Args:
+      policy: as `checkpoint.load` returned it.
+      params: likewise.
+      agent_config: likewise; names the environment and its options.
+      config: what the report shows.
+      title: heading of the page.
+      num_threads: threads that step the environments.
+      notify: told of progress.
+
+    Raises:
+      ValueError: if the layer is unknown, the agent's config names no environment, or fewer
+        frames than dataset examples are wanted.
+    """
+    policy.check_layer(config.layer)
+    for name in ("env", "env_options"):
+        if name not in agent_config:
+            raise ValueError(f'the agent\'s config has no "{name}"; cannot play it')
+
+    frames_key, play_key = jax.random.split(jax.random.key(config.seed))
+    rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
+    env = _make_env(agent_config, config.num_envs, 2 * config.seed, num_threads)
+    try:
+        frames = sample_observations(
+            policy,
+            params,
+            env,
+            frames_key,
+            config.num_frames,
+            interval=config.frame_interval,
+            on_step=lambda step: notify("playing for features", step, rounds),
+        )
+    finally:
+        env.close()
+    notify("finding features", 0, 1)
+    directions = find_directions(
+        policy,
+        params,
+        frames,
+        config.layer,
+        num_features=config.num_features,
+        num_steps=config.num_integration_steps,
+        rule=config.rule,
+    )
+    layer = describe_features(policy, params, frames, directions, config.num_examples)
+    notify("finding features", 1, 1)
+
+    env = _make_env(agent_config, config.num_trajectories, 2 * config.seed + 1, num_threads)
+    try:
+        played = play(
+            policy,
+            params,
+            env,
+            play_key,
+            config.num_steps,
+            on_step=lambda step: notify("playing trajectories", step, config.num_steps),
+        )
+    finally:
+        env.close()
+    advantages = played_advantages(played, agent_config)
+    trajectories = []
+    for index in range(config.num_trajectories):
+        notify("attributing", index, config.num_trajectories)
+        attribution = _attribute(
+            policy, params, played.observations[:, index], directions, "value", config
+        )
+        trajectories.append(_trajectory(played, advantages, index, (attribution,)))
+    notify("attributing", config.num_trajectories, config.num_trajectories)
+    return Report(
+        title=title,
+        action_names=action_names(policy.num_actions),
+        layers=(layer,),
+        scores=(Score(name="value"),),
+        trajectories=tuple(trajectories),
+        bookmarks=advantage_bookmarks(trajectories),
+        provenance={
+            "rlvision_jax": __version__,
+            "policy": policy.config,
+            "parameters": checkpoint.fingerprint(params),
+            "agent": dict(agent_config),
+            "report": dataclasses.asdict(config),
+        },
+    )
+
+
+def describe_features(
+    policy: Policy,
+    params: Params,
+    frames: UInt8[np.ndarray, "frame height width channel"],
+    directions: Directions,
+    num_examples: int,
+) -> Layer:
+    """Names the features of a layer and cuts their dataset examples out of frames.
+
+    Args:
+      policy: what computes the layer.
+      params: its parameters.
+      frames: observations, 0-255; at least `num_examples`.
+      directions: the layer and its features.
+      num_examples: dataset examples of each feature.
+    """
+    strengths = feature_activations(policy, params, frames, directions)
+    features = []
+    for index, direction in enumerate(np.asarray(directions.nmf.components)):
+        examples = strongest_patches(frames, strengths[..., index], num_examples=num_examples)
+        features.append(
+            Feature(
+                name=f"feature {index + 1}",
+                direction=direction,
+                thumbnails=examples.patches,
+                strengths=examples.strengths,
+            )
+        )
+    return Layer(name=directions.layer, features=tuple(features))
+
+
+def played_advantages(
+    played: Played, agent_config: Mapping[str, Any]
+) -> Float[np.ndarray, "time env"]:
+    """Advantages of every step, in units of the values.
+
+    Uses the agent's own discount and lambda (else the paper's 0.999 and 0.95), and divides
+    rewards by the scale that its values were trained with, where the config tells it.
+
+    Args:
+      played: what the agent did.
+      agent_config: as `checkpoint.load` returned it.
+    """
+    ppo = agent_config.get("training", {}).get("ppo", {})
+    rewards = played.rewards / np.float32(agent_config.get("reward_scale", 1.0))
+    done = played.terminated | played.truncated
+
+    def one(rewards: Array, values: Array, done: Array, bootstrap_value: Array) -> Array:
+        return generalized_advantages(
+            rewards,
+            values,
+            done,
+            bootstrap_value,
+            discount=ppo.get("discount", _DISCOUNT),
+            gae_lambda=ppo.get("gae_lambda", _GAE_LAMBDA),
+        )
+
+    batched = jax.jit(jax.vmap(one, in_axes=(1, 1, 1, 0), out_axes=1))
+    return np.asarray(batched(rewards, played.values, done, played.bootstrap_values))
+
+
+def action_names(num_actions: int) -> tuple[str, ...]:
+    """Names of Procgen's 15 actions; numbers for any other action set."""
+    if num_actions == len(ACTION_NAMES):
+        return tuple(ACTION_NAMES)
+    return tuple(f"action {index}" for index in range(num_actions))
+
+
+def _make_env(
+    agent_config: Mapping[str, Any], num_envs: int, seed: int, num_threads: int
+) -> envs.HostEnv:
+    return envs.make(
+        agent_config["env"],
+        num_envs=num_envs,
+        seed=seed,
+        num_threads=num_threads,
+        **agent_config["env_options"],
+    )
+
+
+def _attribute(
+    policy: Policy,
+    params: Params,
+    observations: UInt8[np.ndarray, "time height width channel"],
+    directions: Directions,
+    score: AttributedScore,
+    config: ReportConfig,
+) -> Attribution:
+    maps, residual = attribution_maps(
+        policy,
+        params,
+        observations,
+        directions,
+        score,
+        num_steps=config.num_integration_steps,
+        rule=config.rule,
+    )
+    return Attribution(layer=directions.layer, score=str(score), maps=maps, residual=residual)
+
+
+def _trajectory(
+    played: Played,
+    advantages: Float[np.ndarray, "time env"],
+    index: int,
+    attributions: tuple[Attribution, ...],
+) -> Trajectory:
+    return Trajectory(
+        observations=played.observations[:, index],
+        actions=played.actions[:, index],
+        rewards=played.rewards[:, index],
+        terminated=played.terminated[:, index],
+        truncated=played.truncated[:, index],
+        level_complete=played.level_complete[:, index],
+        level_seeds=played.level_seeds[:, index],
+        values=played.values[:, index],
+        advantages=advantages[:, index],
+        policy_logits=played.policy_logits[:, index],
+        attributions=attributions,
+        label=f"environment {index + 1}",
+    )

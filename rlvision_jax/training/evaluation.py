@@ -1,0 +1,189 @@
+"""How many levels a policy completes, on its training levels and on unseen ones. (Host only.)"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from rlvision_jax import envs
+from rlvision_jax._checks import check_at_least, check_choice
+from rlvision_jax._types import Params
+from rlvision_jax.envs import HostEnv
+from rlvision_jax.models import Policy
+from rlvision_jax.training.playing import sample_actions
+
+_MAX_SEED = 2**31 - 1
+SPLITS = ("train", "test")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Outcome of many levels.
+
+    Attributes:
+      num_levels: levels played, drawn with replacement.
+      num_completed: how many of them ended at their goal.
+      mean_return: mean sum of rewards per level.
+      return_standard_error: its standard error.
+      mean_length: mean number of steps per level.
+    """
+
+    num_levels: int
+    num_completed: int
+    mean_return: float
+    return_standard_error: float
+    mean_length: float
+
+    @property
+    def completion(self) -> float:
+        """Share of levels completed, 0 to 1."""
+        return self.num_completed / self.num_levels
+
+    @property
+    def completion_standard_error(self) -> float:
+        """Standard error of `completion`, of a binomial proportion.
+
+        Example:
+          >>> evaluation = Evaluation(num_levels=100, num_completed=90, mean_return=9.0,
+          ...     return_standard_error=0.3, mean_length=80.0)
+          >>> round(evaluation.completion_standard_error, 3)
+          0.03
+        """
+        return math.sqrt(self.completion * (1.0 - self.completion) / self.num_levels)
+
+
+def split_options(env_options: Mapping[str, Any], split: str) -> dict[str, Any]:
+    """Options of an environment that draws training or unseen levels.
+
+    Training levels are those that the options name. Unseen ones are all that follow; of an agent
+    trained on all levels, both draw from all.
+
+    Args:
+      env_options: the options that the agent was trained with.
+      split: "train" or "test".
+
+    Raises:
+      ValueError: if the split is unknown.
+
+    Example:
+      >>> split_options({"num_levels": 200, "start_level": 0}, "test")
+      {'num_levels': 2147483447, 'start_level': 200}
+    """
+    check_choice("split", split, SPLITS)
+    num_levels = env_options.get("num_levels", 0)
+    if split == "train" or num_levels == 0:
+        return dict(env_options)
+    first_unseen = env_options.get("start_level", 0) + num_levels
+    return {
+        **env_options,
+        "num_levels": _MAX_SEED - first_unseen,
+        "start_level": first_unseen,
+    }
+
+
+def evaluate(
+    policy: Policy,
+    params: Params,
+    env: HostEnv,
+    key: Array,
+    num_levels: int,
+    *,
+    on_level: Callable[[int], None] = lambda done: None,
+) -> Evaluation:
+    """Plays levels to their end and counts those completed.
+
+    Every environment plays equally many (one more where it does not come out even), so that
+    short episodes do not count more often than long ones.
+
+    Args:
+      policy: acts by sampling.
+      params: its parameters.
+      env: fresh environments, which draw the levels.
+      key: consumed.
+      num_levels: levels to play, at least 1.
+      on_level: called with the number of levels finished, whenever it grows.
+    """
+    check_at_least("num_levels", num_levels, 1)
+    quota = np.full(env.num_envs, num_levels // env.num_envs)
+    quota[: num_levels % env.num_envs] += 1
+    finished = np.zeros(env.num_envs, int)
+    running_return = np.zeros(env.num_envs)
+    running_length = np.zeros(env.num_envs, int)
+    returns: list[float] = []
+    lengths: list[int] = []
+    completed = 0
+    step = env.reset()
+    for t in range(_MAX_SEED):
+        actions, _, _ = sample_actions(policy, params, step.observation, jax.random.fold_in(key, t))
+        step = env.step(np.asarray(actions))
+        running_return += step.reward
+        running_length += 1
+        ended = step.terminated | step.truncated
+        counted = ended & (finished < quota)
+        finished += counted
+        returns.extend(running_return[counted].tolist())
+        lengths.extend(running_length[counted].tolist())
+        completed += int(np.count_nonzero(step.level_complete & counted))
+        running_return[ended] = 0.0
+        running_length[ended] = 0
+        if counted.any():
+            on_level(len(returns))
+        if len(returns) == num_levels:
+            break
+    return Evaluation(
+        num_levels=num_levels,
+        num_completed=completed,
+        mean_return=float(np.mean(returns)),
+        return_standard_error=float(np.std(returns) / math.sqrt(num_levels)),
+        mean_length=float(np.mean(lengths)),
+    )
+
+
+def evaluate_split(
+    policy: Policy,
+    params: Params,
+    config: Mapping[str, Any],
+    split: str,
+    *,
+    num_levels: int = 10_000,
+    num_envs: int = 64,
+    seed: int = 0,
+    num_threads: int = 4,
+    on_level: Callable[[int], None] = lambda done: None,
+) -> Evaluation:
+    """Evaluates a loaded agent on the levels of its own environment.
+
+    Args:
+      policy: as `checkpoint.load` returned it.
+      params: likewise.
+      config: likewise; names the environment and its options.
+      split: "train" or "test", see `split_options`.
+      num_levels: levels to play.
+      num_envs: environments stepped together, at most `num_levels` are used.
+      seed: of levels and actions; the two splits draw different ones.
+      num_threads: threads that step the environments.
+      on_level: called with the number of levels finished.
+
+    Raises:
+      ValueError: if the split is unknown or the config names no environment.
+    """
+    for name in ("env", "env_options"):
+        if name not in config:
+            raise ValueError(f'the agent\'s config has no "{name}"; evaluate it with `evaluate`')
+    draw = 2 * seed + SPLITS.index(split) if split in SPLITS else seed
+    env = envs.make(
+        config["env"],
+        num_envs=min(num_envs, num_levels),
+        seed=draw,
+        num_threads=num_threads,
+        **split_options(config["env_options"], split),
+    )
+    try:
+        key = jax.random.key(draw)
+        return evaluate(policy, params, env, key, num_levels, on_level=on_level)
+    finally:
+        env.close()

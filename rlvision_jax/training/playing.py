@@ -1,0 +1,145 @@
+"""Plays environments with a policy and keeps what happened. (Host only: NumPy arrays.)"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int32, UInt8
+
+from rlvision_jax._checks import check_at_least
+from rlvision_jax._types import Params
+from rlvision_jax.envs import HostEnv, TimeStep
+from rlvision_jax.models import Policy
+
+
+class Played(NamedTuple):
+    """Consecutive steps of a batch of environments.
+
+    `rewards`, `terminated`, `truncated` and `level_complete` are what the step's action led to.
+
+    Attributes:
+      observations: frames acted on, 0-255.
+      actions: actions taken.
+      rewards: rewards as the environment gave them.
+      terminated: the action ended the episode by the rules of the game.
+      truncated: the action ended the episode for another reason.
+      level_complete: the action ended the episode at its goal.
+      level_seeds: level that each observation shows.
+      policy_logits: policy logits at each observation.
+      values: value of each observation, in the units in which it was trained.
+      bootstrap_values: value of the observation after the last step.
+    """
+
+    observations: UInt8[np.ndarray, "time env height width channel"]
+    actions: Int32[np.ndarray, "time env"]
+    rewards: Float[np.ndarray, "time env"]
+    terminated: Bool[np.ndarray, "time env"]
+    truncated: Bool[np.ndarray, "time env"]
+    level_complete: Bool[np.ndarray, "time env"]
+    level_seeds: Int32[np.ndarray, "time env"]
+    policy_logits: Float[np.ndarray, "time env action"]
+    values: Float[np.ndarray, "time env"]
+    bootstrap_values: Float[np.ndarray, " env"]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def sample_actions(
+    policy: Policy,
+    params: Params,
+    observations: UInt8[Array, "env height width channel"],
+    key: Array,
+) -> tuple[Int32[Array, " env"], Float[Array, "env action"], Float[Array, " env"]]:
+    """Samples one action per environment; `key` is consumed.
+
+    Returns:
+      Actions, policy logits and values.
+    """
+    logits, values = policy.apply(params, observations)
+    return jax.random.categorical(key, logits), logits, values
+
+
+def play(
+    policy: Policy,
+    params: Params,
+    env: HostEnv,
+    key: Array,
+    num_steps: int,
+    *,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> Played:
+    """Plays `num_steps` steps in every environment, from a reset on.
+
+    Args:
+      policy: acts by sampling.
+      params: its parameters.
+      env: the environments; reset first.
+      key: consumed; the same key, parameters and fresh environments give the same play.
+      num_steps: steps per environment, at least 1.
+      on_step: called after each step with the number of steps done.
+    """
+    check_at_least("num_steps", num_steps, 1)
+    rows = []
+    step = env.reset()
+    for t in range(num_steps):
+        before = step
+        actions, logits, values = map(
+            np.asarray,
+            sample_actions(policy, params, before.observation, jax.random.fold_in(key, t)),
+        )
+        # Copied, since an environment may write every step into the same arrays.
+        observation, level_seed = before.observation.copy(), before.level_seed.copy()
+        step = env.step(actions)
+        rows.append(
+            (
+                observation,
+                actions,
+                step.reward.copy(),
+                step.terminated.copy(),
+                step.truncated.copy(),
+                step.level_complete & (step.terminated | step.truncated),
+                level_seed,
+                logits,
+                values,
+            )
+        )
+        on_step(t + 1)
+    _, last_values = policy.apply(params, step.observation)
+    return Played(*map(np.stack, zip(*rows, strict=True)), bootstrap_values=np.asarray(last_values))
+
+
+def sample_observations(
+    policy: Policy,
+    params: Params,
+    env: HostEnv,
+    key: Array,
+    num_frames: int,
+    *,
+    interval: int,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> UInt8[np.ndarray, "frame height width channel"]:
+    """Plays, and keeps every environment's observation once in `interval` steps.
+
+    The further apart, the less alike: the paper keeps one in 128 steps of 32 environments.
+
+    Args:
+      policy: acts by sampling.
+      params: its parameters.
+      env: the environments; reset first.
+      key: consumed.
+      num_frames: frames to keep, at least 1; the last round's surplus is dropped.
+      interval: steps between two kept observations of an environment, at least 1.
+      on_step: called after each step with the number of steps done.
+    """
+    check_at_least("num_frames", num_frames, 1)
+    check_at_least("interval", interval, 1)
+    kept = []
+    step: TimeStep = env.reset()
+    for t in range(-(-num_frames // env.num_envs) * interval):
+        actions, _, _ = sample_actions(policy, params, step.observation, jax.random.fold_in(key, t))
+        step = env.step(np.asarray(actions))
+        if (t + 1) % interval == 0:
+            kept.append(step.observation.copy())
+        on_step(t + 1)
+    return np.concatenate(kept)[:num_frames]
