@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // One classic script and one stylesheet: a page opened from disk may not load modules.
 // public/index.html is copied as it is and names them.
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   build: {
     outDir: "../rlvision_jax/interface/assets",
     emptyOutDir: true,

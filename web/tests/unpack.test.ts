@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { FORMAT_VERSION, type PackedReport } from "../src/data/contract";
+import { unpackArray, unpackReport } from "../src/data/unpack";
+import { pack } from "./packing";
+
+test("unpacked numbers are those packed", async () => {
+  const values = new Float32Array([1.5, -2.25, 1e-30, 3e30, 0, -0]);
+  const packed = pack("float32", [2, 3], values);
+  expect(await unpackArray(packed, "float32", 2)).toEqual(values);
+});
+
+test("an array cut short is an error", async () => {
+  const packed = pack("int32", [3], new Int32Array([1, 2, 3]));
+  const cut = { ...packed, data: packed.data.slice(0, 16) };
+  await expect(unpackArray(cut, "int32", 1)).rejects.toThrow();
+});
+
+test("a changed byte is an error", async () => {
+  const packed = pack("uint8", [400], Uint8Array.from({ length: 400 }, (_, i) => (i * 89) % 256));
+  const bytes = Buffer.from(packed.data, "base64");
+  bytes[100]! ^= 1;
+  const changed = { ...packed, data: bytes.toString("base64") };
+  await expect(unpackArray(changed, "uint8", 1)).rejects.toThrow();
+});
+
+test("a shape that does not fit the bytes is named", async () => {
+  const packed = pack("int32", [4], new Int32Array([1, 2, 3]));
+  await expect(unpackArray(packed, "int32", 1)).rejects.toThrow("expected 16 bytes, got 12");
+});
+
+test("another dtype or number of axes is named", async () => {
+  const packed = pack("int8", [2, 2], new Int8Array(4));
+  await expect(unpackArray(packed, "float32", 2)).rejects.toThrow(
+    "expected float32 with 2 axes, got int8 [2,2]",
+  );
+});
+
+test("a report of another version is refused", async () => {
+  const report = { version: FORMAT_VERSION + 1 } as PackedReport;
+  await expect(unpackReport(report)).rejects.toThrow(
+    `format version ${FORMAT_VERSION + 1}, this page reads ${FORMAT_VERSION}`,
+  );
+});
