@@ -1,7 +1,7 @@
 """The contract of host environments: what a step returns and what an environment offers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
@@ -35,6 +35,7 @@ class TimeStep(NamedTuple):
     level_complete: Bool[np.ndarray, " env"]
 
 
+@runtime_checkable
 class HostEnv(Protocol):
     """A vectorized environment that steps NumPy arrays.
 
