@@ -34,7 +34,7 @@ export const HOTKEYS: readonly Hotkey[] = [
 function belongsToControl(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
-  if (target.closest("dialog")) return event.key !== "?";
+  if (target.closest("dialog[open]")) return event.key !== "?";
   if (target.matches("input, select, textarea")) return true;
   // Space presses a button reached by keyboard; after a click it plays.
   return event.key === " " && target.matches("button:focus-visible");

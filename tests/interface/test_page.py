@@ -1,0 +1,513 @@
+"""The page in a real Chromium, opened from disk: numbers and pixels against NumPy."""
+
+import dataclasses
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from rlvision_jax.interface import read_report, write_report
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+OPACITY = 0.9  # of a saturated overlay, as in the original interface
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("the browser checks did not run: no chromium on the PATH")
+    arguments = (
+        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def folder(report, tmp_path_factory):
+    return write_report(report, tmp_path_factory.mktemp("page") / "report").parent
+
+
+@pytest.fixture(scope="module")
+def shown(folder):
+    """The report with its maps as stored, so that pixels can be compared exactly."""
+    return read_report(folder)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens reports; afterwards asserts that no page wrote to the console or asked a network."""
+    pages, messages, addresses = [], [], []
+
+    def open_page(folder, fragment="", *, width=1280, height=900, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        pages.append(page)
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: addresses.append(request.url))
+        page.goto(f"file://{folder}/index.html{fragment}")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert messages == []
+    assert [url for url in addresses if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.fixture
+def page(open_page, folder):
+    page = open_page(folder)
+    expect(page.get_by_role("heading", level=1)).to_have_text("A test report")
+    wait_for_overlay(page)
+    return page
+
+
+# Reading pixels back makes Chromium suggest this option on the console.
+READ_PIXELS = """canvas => [...canvas.getContext("2d", {willReadFrequently: true})
+  .getImageData(0, 0, canvas.width, canvas.height).data]"""
+
+
+def screen(page, title):
+    return page.get_by_role("figure", name=title).locator("canvas")
+
+
+def wait_for_overlay(page):
+    """The step's data has been drawn: an empty canvas is transparent."""
+    for title in ("Observation", "Positive attribution"):
+        page.wait_for_function(
+            f"canvas => ({READ_PIXELS})(canvas)[3] === 255",
+            arg=screen(page, title).element_handle(),
+        )
+
+
+def pixels(page, title):
+    """RGB of a screen's canvas, float [height, width, 3]."""
+    canvas = screen(page, title)
+    size = canvas.evaluate("canvas => [canvas.height, canvas.width]")
+    return np.array(canvas.evaluate(READ_PIXELS), float).reshape(*size, 4)[..., :3]
+
+
+def fact(page, name):
+    """A number of the current step, by the word above it."""
+    return (
+        page.locator("dl[aria-label='This step'] div")
+        .filter(has=page.locator("dt", has_text=re.compile(f"^{name}$")))
+        .locator("dd")
+    )
+
+
+def expect_step(page, step):
+    expect(fact(page, "Step")).to_have_text(re.compile(rf"^{step}\s/\s24$"))
+
+
+def legend(page, name):
+    return page.get_by_role("list", name="Legend").get_by_role("button", name=name)
+
+
+def legend_colors(page):
+    """The "#rrggbb" of each feature, as its swatch shows it."""
+    triples = page.locator("ol[aria-label='Legend'] .swatch").evaluate_all(
+        "swatches => swatches.map(s => s.style.background.match(/\\d+/g).map(Number))"
+    )
+    return np.array(triples, float)
+
+
+def overlay(observation, layers, scale, opacity=OPACITY):
+    """Naive drawing: (values [h, w], color) pairs over a grey frame [64, 64, 3]."""
+    strength = np.zeros(layers[0][0].shape)
+    color = np.zeros((*strength.shape, 3))
+    for values, rgb in layers:
+        padded = np.pad(values / scale, 7)
+        for dy in range(-7, 8):
+            for dx in range(-7, 8):
+                if np.hypot(dy, dx) > 7:
+                    continue
+                height, width = values.shape
+                spread = (
+                    np.exp(-np.hypot(dy, dx))
+                    * padded[7 + dy : 7 + dy + height, 7 + dx : 7 + dx + width]
+                )
+                strength += spread
+                color += spread[..., None] * rgb
+    color = np.divide(color, strength[..., None], where=strength[..., None] > 0, out=color)
+    alpha = np.minimum(1, strength)[..., None] * opacity
+    times = 64 // len(strength)
+    color, alpha = (array.repeat(times, 0).repeat(times, 1) for array in (color, alpha))
+    grey = (observation @ np.array([0.299, 0.587, 0.114]))[..., None]
+    return grey * (1 - alpha) + color * alpha
+
+
+def display_scale(maps):
+    return np.median(maps.max(axis=(1, 2, 3)))
+
+
+def assert_pixels(got, want):
+    # The browser rounds once and computes in float32: within one level of 255.
+    np.testing.assert_allclose(got, want, rtol=0, atol=1)
+
+
+def test_screens_show_the_frame_and_both_signs_of_attribution(page, shown):
+    trajectory = shown.trajectories[0]
+    attribution = trajectory.attributions[0]
+    colors, scale = legend_colors(page)[:3], display_scale(attribution.maps)
+    for step in (0, 1, 5):  # attribution of frame 5 is silent
+        for _ in range(step - int(fact(page, "Step").inner_text().split("/")[0]) + 1):
+            page.keyboard.press("ArrowRight")
+        expect_step(page, step + 1)
+        observation = trajectory.observations[step].astype(float)
+        np.testing.assert_array_equal(pixels(page, "Observation"), observation)
+        for title, sign in (("Positive attribution", 1), ("Negative attribution", -1)):
+            parts = np.maximum(sign * attribution.maps[step], 0)
+            layers = [(parts[..., feature], colors[feature]) for feature in range(3)]
+            assert_pixels(pixels(page, title), overlay(observation, layers, scale))
+
+
+def test_pointing_at_a_feature_isolates_it_and_a_click_hides_it(page, shown):
+    trajectory = shown.trajectories[0]
+    attribution = trajectory.attributions[0]
+    colors, scale = legend_colors(page), display_scale(attribution.maps)
+    parts = np.maximum(attribution.maps[0], 0)
+    observation = trajectory.observations[0].astype(float)
+
+    def expected(features):
+        return overlay(observation, [(parts[..., f], colors[f]) for f in features], scale)
+
+    legend(page, "saw").hover()
+    assert_pixels(pixels(page, "Positive attribution"), expected([1]))
+    legend(page, "saw").click()
+    expect(legend(page, "saw")).to_have_attribute("aria-pressed", "false")
+    page.mouse.move(640, 5)
+    assert_pixels(pixels(page, "Positive attribution"), expected([0, 2]))
+    page.keyboard.press("2")
+    expect(legend(page, "saw")).to_have_attribute("aria-pressed", "true")
+    assert_pixels(pixels(page, "Positive attribution"), expected([0, 1, 2]))
+
+
+def test_the_residual_is_added_in_white_or_shown_alone(page, shown):
+    trajectory = shown.trajectories[0]
+    attribution = trajectory.attributions[0]
+    colors, scale = legend_colors(page), display_scale(attribution.maps)
+    parts = np.maximum(-attribution.maps[0], 0)
+    residual = (np.maximum(-attribution.residual[0], 0), np.full(3, 255.0))
+    observation = trajectory.observations[0].astype(float)
+    legend(page, "residual").hover()
+    assert_pixels(pixels(page, "Negative attribution"), overlay(observation, [residual], scale))
+    page.mouse.move(640, 5)
+    page.get_by_role("checkbox", name="Residual").check()
+    layers = [*((parts[..., f], colors[f]) for f in range(3)), residual]
+    assert_pixels(pixels(page, "Negative attribution"), overlay(observation, layers, scale))
+
+
+def test_signs_together_show_magnitudes_and_the_slider_sets_the_opacity(page, shown):
+    trajectory = shown.trajectories[0]
+    attribution = trajectory.attributions[0]
+    colors, scale = legend_colors(page), display_scale(attribution.maps)
+    observation = trajectory.observations[0].astype(float)
+    page.get_by_role("checkbox", name="Signs together").check()
+    page.get_by_role("slider", name="Overlay opacity").fill("0.5")
+    expect(page.get_by_role("figure", name="Positive attribution")).to_have_count(0)
+    magnitudes = np.abs(attribution.maps[0])
+    layers = [(magnitudes[..., f], colors[f]) for f in range(3)]
+    assert_pixels(
+        pixels(page, "Attribution moves"), overlay(observation, layers, scale, opacity=0.5)
+    )
+
+
+def test_layer_and_score_choose_the_attribution(page, shown):
+    trajectory = shown.trajectories[0]
+    observation = trajectory.observations[0].astype(float)
+    page.get_by_label("Score").select_option("RIGHT logits")
+    expect(page.get_by_role("figure", name="raises the RIGHT logits")).to_be_visible()
+    attribution = trajectory.attributions[1]
+    colors = legend_colors(page)
+    layers = [(np.maximum(attribution.maps[0], 0)[..., f], colors[f]) for f in range(3)]
+    want = overlay(observation, layers, display_scale(attribution.maps))
+    # Its data has arrived when the graph by feature is back.
+    expect(page.get_by_role("figure", name="Attribution by feature")).to_be_visible()
+    assert_pixels(pixels(page, "Positive attribution"), want)
+
+    page.get_by_label("Layer").select_option("3a")
+    expect(page.get_by_text("carries no attribution of this score")).to_be_visible()
+    page.get_by_label("Score").select_option("value")
+    expect(legend(page, "sky")).to_be_visible()
+    wait_for_overlay(page)
+    attribution = trajectory.attributions[2]
+    layers = [(np.maximum(attribution.maps[0], 0)[..., f], colors[f]) for f in range(2)]
+    want = overlay(observation, layers, display_scale(attribution.maps))
+    assert_pixels(pixels(page, "Positive attribution"), want)
+
+
+def test_numbers_follow_the_step(page, report):
+    trajectory = report.trajectories[0]
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    expect_step(page, 8)
+    expect(fact(page, "Episode")).to_have_text(re.compile(r"^1\s/\s3$"))
+    expect(fact(page, "Level")).to_have_text("101")
+    expect(fact(page, "Reward")).to_have_text("10")
+    expect(fact(page, "Return")).to_have_text("10")
+    expect(fact(page, "Action")).to_have_text(
+        report.action_names[trajectory.actions[7]] or "nothing"
+    )
+    for name, series in (("Value", trajectory.values), ("Advantage", trajectory.advantages)):
+        shown = float(fact(page, name).inner_text().replace("−", "-"))
+        assert shown == pytest.approx(series[7], rel=5e-3)  # three digits
+        graph = page.get_by_role("figure", name=re.compile(f"^{name}")).locator("output")
+        assert float(graph.inner_text().replace("−", "-")) == shown
+    page.keyboard.press("ArrowRight")
+    expect(fact(page, "Level")).to_have_text("202")
+    expect(fact(page, "Return")).to_have_text("0")
+
+
+def test_policy_bars_are_the_softmax_and_mark_the_action_taken(page, report):
+    trajectory = report.trajectories[0]
+    bars = page.get_by_role("list", name="Policy").get_by_role("listitem")
+    for step in (0, 1, 2):
+        logits = trajectory.policy_logits[step].astype(float)
+        percent = 100 * np.exp(logits) / np.exp(logits).sum()
+        for action, name in enumerate(report.action_names):
+            expect(bars.nth(action)).to_contain_text(name or "nothing")
+            expect(bars.nth(action).locator(".number")).to_have_text(f"{percent[action]:.1f}%")
+            width, track = (
+                bars.nth(action)
+                .locator(".bar, .track")
+                .evaluate_all(
+                    "e => e.map(b => b.getBoundingClientRect().width).sort((a, b) => a - b)"
+                )
+            )
+            assert width / track == pytest.approx(percent[action] / 100, abs=0.01)  # a pixel
+        expect(bars.and_(page.locator("[aria-current=true]"))).to_have_count(1)
+        expect(bars.nth(int(trajectory.actions[step]))).to_have_attribute("aria-current", "true")
+        page.keyboard.press("ArrowRight")
+
+
+def test_legend_totals_are_sums_of_the_exact_maps(page, report):
+    attribution = report.trajectories[0].attributions[0]
+    for name, maps in zip(("coin", "saw", "wall"), attribution.maps[0].T, strict=True):
+        shown = float(legend(page, name).locator(".total").inner_text().replace("−", "-"))
+        assert shown == pytest.approx(maps.sum(), rel=5e-3)  # three digits
+    shown = legend(page, "residual").locator(".total").inner_text().replace("−", "-")
+    assert float(shown) == pytest.approx(attribution.residual[0].sum(), rel=5e-3)
+
+
+def test_playing_runs_to_the_end_and_stops(page):
+    page.get_by_label("Speed").select_option("50 steps/s")
+    page.get_by_role("heading", level=1).click()  # away from the control
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect_step(page, 24)
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.keyboard.press(" ")  # from the start again
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    assert int(fact(page, "Step").inner_text().split("/")[0]) < 24
+
+
+def test_keys_move_through_steps_episodes_and_trajectories(page):
+    for key, step in (
+        ("End", 24),
+        ("ArrowRight", 24),
+        ("ArrowLeft", 23),
+        ("Shift+ArrowLeft", 16),
+        ("Shift+ArrowLeft", 9),
+        ("Shift+ArrowRight", 16),
+        ("Shift+ArrowRight", 16),
+        ("Home", 1),
+        ("ArrowLeft", 1),
+    ):
+        page.keyboard.press(key)
+        expect_step(page, step)
+    trajectories = page.get_by_role("navigation").get_by_role(
+        "button", name=re.compile("^Trajectory")
+    )
+    page.keyboard.press("]")
+    expect(trajectories.nth(1)).to_have_attribute("aria-current", "true")
+    page.keyboard.press("[")
+    expect(trajectories.nth(0)).to_have_attribute("aria-current", "true")
+
+
+def test_the_help_lists_the_keys_and_closes(page):
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_contain_text("start of the next episode")
+    page.keyboard.press("ArrowRight")
+    expect_step(page, 1)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect_step(page, 2)
+
+
+def test_buttons_do_what_they_say(page):
+    for name, step in (
+        ("One step on", 2),
+        ("Next episode", 9),
+        ("One step back", 8),
+        ("Previous episode", 1),
+    ):
+        page.get_by_role("button", name=name).click()
+        expect_step(page, step)
+
+
+def test_clicking_and_dragging_on_the_timeline_seeks(page):
+    axis = page.get_by_role("slider", name="Step")
+    box = axis.bounding_box()
+
+    def at(step):
+        return box["x"] + (step - 0.5) / 24 * box["width"], box["y"] + box["height"] / 2
+
+    page.mouse.click(*at(13))
+    expect_step(page, 13)
+    expect(axis).to_have_attribute("aria-valuenow", "13")
+    page.mouse.move(*at(5))
+    page.mouse.down()
+    page.mouse.move(*at(20), steps=4)
+    expect_step(page, 20)
+    page.mouse.move(box["x"] + box["width"] + 300, box["y"])
+    expect_step(page, 24)
+    page.mouse.up()
+    page.mouse.move(*at(2))
+    expect_step(page, 24)
+
+
+def test_graphs_draw_the_series(page, report):
+    """Each point lies where its axis says, read back from two of its tick labels."""
+    values = report.trajectories[0].advantages
+    graph = page.get_by_role("figure", name=re.compile("^Advantage"))
+    path = graph.locator("path.line").get_attribute("d")
+    points = np.array(re.findall(r"[ML]([\d.]+) ([\d.]+)", path), float)
+    np.testing.assert_allclose(points[:, 0], np.arange(24) + 0.5)
+    ticks = graph.locator(".tick").evaluate_all(
+        "e => e.map(t => [Number(t.textContent.replace('−', '-')), parseFloat(t.style.top)])"
+    )
+    (low, low_y), (high, high_y) = ticks[0], ticks[-1]
+    read = low + (points[:, 1] - low_y) / (high_y - low_y) * (high - low)
+    # Heights have two decimals of a percent of the axis.
+    np.testing.assert_allclose(read, values, atol=2e-4 * np.ptp(values) * 1.2)
+
+
+def test_the_list_says_how_episodes_ended_and_bookmarks_lead_there(page, report):
+    trajectories = page.get_by_role("navigation").get_by_role(
+        "button", name=re.compile("^Trajectory")
+    )
+    expect(trajectories).to_have_count(2)
+    expect(trajectories.nth(0)).to_have_attribute(
+        "aria-label", "Trajectory 1: 1 completed, 1 failed, 10 points"
+    )
+    expect(trajectories.nth(1)).to_contain_text("unseen levels")
+    low = [bookmark for bookmark in report.bookmarks if bookmark.kind == "low"]
+    buttons = page.get_by_role("list", name="Unexpected failures").get_by_role("button")
+    expect(buttons).to_have_count(2)
+    for bookmark, button in zip(low, buttons.all(), strict=True):
+        button.click()
+        expect_step(page, bookmark.step + 1)
+        expect(trajectories.nth(bookmark.trajectory)).to_have_attribute("aria-current", "true")
+
+
+def test_the_address_keeps_the_place(open_page, folder, page):
+    page.keyboard.press("]")
+    page.keyboard.press("ArrowRight")
+    page.get_by_label("Layer").select_option("3a")
+    page.wait_for_url(re.compile(r"#trajectory=2&step=2&layer=3a&score=value$"))
+    again = open_page(folder, "#" + page.url.split("#")[1])
+    expect_step(again, 2)
+    expect(again.get_by_label("Layer")).to_have_value("1")
+    again.evaluate("location.hash = '#trajectory=1&step=7&layer=2b&score=nonsense'")
+    expect_step(again, 7)
+    expect(again.get_by_label("Layer")).to_have_value("0")
+    out_of_range = open_page(folder, "#trajectory=99&step=999")
+    expect_step(out_of_range, 24)
+
+
+def test_markup_is_shown_as_text(open_page, report, tmp_path):
+    markup = "<img src=x onerror=alert(1)><b>bold</b>"
+    feature = dataclasses.replace(report.layers[0].features[0], name=markup)
+    layers = (
+        dataclasses.replace(report.layers[0], features=(feature, *report.layers[0].features[1:])),
+        report.layers[1],
+    )
+    trajectories = (dataclasses.replace(report.trajectories[0], label=markup),)
+    hostile = dataclasses.replace(
+        report,
+        title=markup,
+        layers=layers,
+        trajectories=trajectories,
+        bookmarks=(),
+        action_names=(markup, *report.action_names[1:]),
+        provenance={markup: {markup: markup}},
+    )
+    write_report(hostile, tmp_path / "report")
+    page = open_page(tmp_path / "report")
+    expect(page.get_by_role("heading", level=1)).to_have_text(markup)
+    expect(legend(page, markup)).to_be_visible()
+    page.get_by_role("button", name="How it was made").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"{markup}: {markup}")
+    assert page.title() == markup
+    assert page.locator("img, b").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("report.js", lambda c: c[: len(c) // 2], "incomplete or damaged"),
+        ("observations-0.js", lambda c: c[: len(c) // 2], "incomplete or damaged"),
+        ("observations-0.js", lambda c: c[:5000] + b"AAAA" + c[5004:], "incomplete or damaged"),
+        ("attribution-0-0-0.js", lambda c: b"", "incomplete or damaged"),
+        ("attribution-0-0-0.js", None, "missing"),
+    ],
+)
+def test_a_damaged_file_is_reported_in_one_sentence(browser, folder, tmp_path, name, damage, words):
+    shutil.copytree(folder, tmp_path / "report")
+    file = tmp_path / "report" / "data" / name
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path}/report/index.html")
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text(f"The file data/{name} of this report is {words}")
+    expect(alert).to_contain_text("copy the whole report folder again")
+    if name != "report.js":  # the rest still works
+        page.keyboard.press("]")
+        expect(alert).to_have_count(0)
+        wait_for_overlay(page)
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (800, "dark")])
+def test_the_page_fits_its_width(open_page, folder, width, scheme):
+    page = open_page(folder, width=width, scheme=scheme)
+    wait_for_overlay(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for title in ("Observation", "Positive attribution", "Negative attribution"):
+        box = screen(page, title).bounding_box()
+        assert box["width"] == pytest.approx(box["height"])
+        assert box["width"] >= 200
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 22)"
+    assert dark == (scheme == "dark")
+
+
+def test_a_feature_is_isolated_by_keyboard_too(page):
+    before = pixels(page, "Positive attribution")
+    page.get_by_role("checkbox", name="Residual").focus()
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('ol[aria-label=Legend]') !== null"):
+            break
+    isolated = pixels(page, "Positive attribution")
+    assert np.abs(isolated - before).max() > 10
+    page.keyboard.press(" ")  # presses the button, does not play
+    expect(legend(page, "coin")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
