@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rlvision_jax import __version__
+from rlvision_jax._version import __version__
 from rlvision_jax.interface.codec import encode_array, quantize
 from rlvision_jax.interface.layout import (
     FORMAT,
