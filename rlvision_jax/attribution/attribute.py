@@ -57,7 +57,7 @@ def attribute(
 
     Raises:
       ValueError: if the layer, score or rule is unknown, `num_steps` or `batch_size` is below 1,
-        or the observations are not uint8 frames of the policy's shape.
+        there is no frame, or the observations are not uint8 frames of the policy's shape.
 
     Source: lucid.scratch.rl_util.attribution, get_attr and (at the pixels) get_grad.
     """
@@ -69,18 +69,20 @@ def attribute(
     if batch_size is None:
         batch_size = _BATCH_SIZES.get(jax.default_backend(), _ACCELERATOR_BATCH_SIZE)
     check_at_least("batch_size", batch_size, 1)
+    num_frames = len(observations)
+    if num_frames == 0:
+        raise ValueError("observations must hold at least one frame; got none")
 
     shape = policy.observation_shape if layer is None else policy.layer_shape(layer)
-    num_frames = len(observations)
     result = np.empty((num_frames, *shape), np.float32)
     size = min(batch_size, num_frames)
-    for start in range(0, num_frames, max(size, 1)):
+    for start in range(0, num_frames, size):
         chunk = observations[start : start + size]
         missing = size - len(chunk)
         if missing:
             chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), np.uint8)])
         attribution = attribute_chunk(
-            policy, params, chunk, layer, score, num_steps=num_steps, rule=rule
+            policy, params, jnp.asarray(chunk), layer, score, num_steps=num_steps, rule=rule
         )
         result[start : start + size] = attribution[: size - missing]
     return result
