@@ -57,7 +57,8 @@ class ProcgenEnv:
         Args:
           config: the options.
           copy: hand out arrays of their own. False hands out the arrays that the library
-            writes into: each `send`, `step`, `reset` and `set_state` overwrites them.
+            writes into: each `send`, `step`, `reset` and `set_state` overwrites them. On CPU
+            `jnp.asarray` and `jax.device_put` may share that memory; `jnp.array` does not.
 
         Raises:
           MissingProcgenError: if the C library is not installed or cannot run here.
