@@ -92,7 +92,8 @@ class ProcgenConfig:
         and "exploration" (one fixed level) for those in `GAMES_OF_MODE`.
       seed: seed of the generator that draws level seeds, 0 to 2^31 - 1.
       use_backgrounds: draw pictures behind the level instead of black.
-      restrict_themes: use one theme for each kind of object.
+      restrict_themes: use one theme for each kind of object. Changes sizes, and so the game, in
+        bigfish, bossfight and fruitbot.
       use_monochrome_assets: draw each object as a rectangle of one colour.
       use_generated_assets: draw objects and backgrounds from random shapes. Such environments
         have no `get_state` and `set_state`.

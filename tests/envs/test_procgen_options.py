@@ -84,7 +84,7 @@ def test_every_game_survives_every_way_of_drawing(make_env, game):
         paint_velocity=True,
     )
     for row in np.random.default_rng(0).integers(0, 15, (60, 4)):
-        # Only pixels are compared: bossfight and fruitbot take sizes from their art.
+        # Only pixels are compared: some games take the sizes of objects from the theme.
         changed = plain.step(row).observation != bare.step(row).observation
         assert changed.any(axis=(1, 2, 3)).all()
 
