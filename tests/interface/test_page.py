@@ -6,10 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+from playwright import sync_api
 
 from rlvision_jax.interface import read_report, write_report
 
-sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 
 OPACITY = 0.9  # of a saturated overlay, as in the original interface
