@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import flax
 import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
+from flax import traverse_util
 
 from rlvision_jax import models
 from rlvision_jax._types import Params
@@ -102,7 +102,7 @@ def load(path: str | Path) -> tuple[models.Policy, Params, dict[str, Any]]:
         raise CheckpointError(f"{folder / _INDEX} names no model of ours: {error}") from None
     flat = safetensors.numpy.load(payload)
     _check_parameters(policy, flat, weights)
-    params = flax.traverse_util.unflatten_dict(flat, sep="/")
+    params = traverse_util.unflatten_dict(flat, sep="/")
     return policy, params, index["config"]
 
 
@@ -112,7 +112,7 @@ def fingerprint(params: Params) -> str:
 
 
 def _flatten(params: Params) -> dict[str, np.ndarray]:
-    flat = flax.traverse_util.flatten_dict(params, sep="/")
+    flat = traverse_util.flatten_dict(params, sep="/")
     return {name: np.ascontiguousarray(flat[name]) for name in sorted(flat)}
 
 
@@ -185,9 +185,8 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _check_parameters(policy: models.Policy, flat: Mapping[str, np.ndarray], weights: Path) -> None:
-    expected = flax.traverse_util.flatten_dict(
-        jax.eval_shape(policy.init, jax.random.key(0)), sep="/"
-    )
+    shapes = jax.eval_shape(policy.init, jax.random.key(0))
+    expected: dict[str, Any] = traverse_util.flatten_dict(shapes, sep="/")
     for name in sorted(expected.keys() | flat.keys()):
         want = list(expected[name].shape) if name in expected else "nothing"
         got = list(flat[name].shape) if name in flat else "nothing"

@@ -27,7 +27,7 @@ class RewardScale(NamedTuple):
 
     mean: Float[Array, ""]
     variance: Float[Array, ""]
-    count: Float[Array, ""]
+    count: Float[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
     returns: Float[Array, " env"]
 
 

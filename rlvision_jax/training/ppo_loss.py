@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32, UInt8
 
 from rlvision_jax._types import Params
@@ -27,12 +28,12 @@ class Minibatch(NamedTuple):
       targets: value targets.
     """
 
-    observations: UInt8[Array, "sample height width channel"]
-    actions: Int32[Array, " sample"]
-    log_probs: Float[Array, " sample"]
-    values: Float[Array, " sample"]
-    advantages: Float[Array, " sample"]
-    targets: Float[Array, " sample"]
+    observations: UInt8[Array | np.ndarray, "sample height width channel"]
+    actions: Int32[Array | np.ndarray, " sample"]
+    log_probs: Float[Array | np.ndarray, " sample"]
+    values: Float[Array | np.ndarray, " sample"]
+    advantages: Float[Array | np.ndarray, " sample"]
+    targets: Float[Array | np.ndarray, " sample"]
 
 
 class LossMetrics(NamedTuple):
@@ -55,7 +56,9 @@ class LossMetrics(NamedTuple):
     clip_fraction: Float[Array, ""]
 
 
-def normalize_advantages(advantages: Float[Array, " sample"]) -> Float[Array, " sample"]:
+def normalize_advantages(
+    advantages: Float[Array | np.ndarray, " sample"],
+) -> Float[Array | np.ndarray, " sample"]:
     """Mean 0 and standard deviation 1 over a minibatch."""
     return (advantages - advantages.mean()) / (advantages.std() + 1e-8)
 

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,24 @@ import numpy as np
 
 from rlvision_jax import checkpoint, envs, models
 from rlvision_jax._version import __version__
-from rlvision_jax.checkpoint import CheckpointMismatchError, TrainingState, TrainingStateStore
+from rlvision_jax.checkpoint import (
+    CheckpointMismatchError,
+    TrainingState,
+    TrainingStateStore,
+    replace_file,
+)
 from rlvision_jax.training.config import TrainConfig
 from rlvision_jax.training.interrupts import Interrupts
 from rlvision_jax.training.metrics import MetricsWriter
 from rlvision_jax.training.normalization import RewardScale
 from rlvision_jax.training.rollout import Collector, Episode
-from rlvision_jax.training.update import LearnerState, initial_learner, make_update
+from rlvision_jax.training.update import (
+    LearnerState,
+    UpdateMetrics,
+    initial_learner,
+    learning_rate,
+    make_update,
+)
 
 _NUM_GROUPS = 2
 _RECENT_EPISODES = 100
@@ -81,7 +92,10 @@ def train(
       Where the run stands.
 
     Raises:
-      CheckpointMismatchError: if the folder holds another run.
+      CheckpointMismatchError: if the folder holds another run, or files of something else.
+      CheckpointError: if the run's newest checkpoint is damaged.
+      FloatingPointError: if the loss is no longer finite; the newest checkpoint stays.
+      OSError: if writing fails, as when the disk is full; earlier checkpoints are intact.
     """
     folder = Path(folder)
     _claim_folder(folder, config)
@@ -111,7 +125,7 @@ class _Outcome:
     learner: LearnerState
     collector: dict[str, np.ndarray]
     episodes: list[Episode]
-    losses: dict[str, float]
+    metrics: UpdateMetrics
     steps_per_second: float
 
 
@@ -123,8 +137,8 @@ class _Run:
         self._folder = folder
         self._policy, self._collector = _make(config)
         self._update = make_update(self._policy, config.ppo)
-        self._key = jax.random.key(config.seed)
-        self._learner = initial_learner(self._policy, config.ppo, self._key)
+        init_key, self._key = jax.random.split(jax.random.key(config.seed))
+        self._learner = initial_learner(self._policy, config.ppo, init_key)
         self._recent: collections.deque[Episode] = collections.deque(maxlen=_RECENT_EPISODES)
         self.step = 0
         self._store = TrainingStateStore(folder / STATE_FOLDER)
@@ -151,27 +165,39 @@ class _Run:
         rollout, episodes = self._collector.collect(
             self._policy, self._learner.params, rollout_key, ppo.num_steps
         )
-        learner, losses = jax.block_until_ready(self._update(self._learner, rollout, update_key))
+        learner, metrics = jax.block_until_ready(self._update(self._learner, rollout, update_key))
         return _Outcome(
             learner=learner,
             collector=self._collector.state(),
             episodes=episodes,
-            losses={name: float(value) for name, value in losses._asdict().items()},
+            metrics=metrics,
             steps_per_second=ppo.batch_size / (time.monotonic() - started),
         )
 
     def commit(self, outcome: "_Outcome") -> Progress:
         """Moves the run to the end of the update and records it."""
-        self._learner, self._boundary = outcome.learner, outcome.collector
-        self._recent.extend(outcome.episodes)
-        self.step += self._config.ppo.batch_size
+        numbers = {**outcome.metrics._asdict(), **outcome.metrics.losses._asdict()}
+        del numbers["losses"]
         metrics = {
             "steps_per_second": outcome.steps_per_second,
-            **_episode_metrics(self._recent),
-            **outcome.losses,
+            "episodes": len(outcome.episodes),
+            **_episode_metrics([*self._recent, *outcome.episodes][-_RECENT_EPISODES:]),
+            **{name: float(value) for name, value in numbers.items()},
+            "reward_scale": _reward_scale(self._config, outcome.learner.reward_scale),
+            "learning_rate": learning_rate(self._config.ppo, self.step),
         }
-        self._metrics.write(self.step, metrics)
-        return Progress(step=self.step, total_steps=self._config.ppo.total_steps, metrics=metrics)
+        step = self.step + self._config.ppo.batch_size
+        if not np.isfinite(metrics["loss"]):
+            raise FloatingPointError(
+                f"the loss after {step} steps is {metrics['loss']}; the state of "
+                f"{self._store.latest_step() or 0} steps is kept. Start again with a smaller "
+                "learning rate"
+            )
+        self._metrics.write(step, metrics)
+        self._learner, self._boundary = outcome.learner, outcome.collector
+        self._recent.extend(outcome.episodes)
+        self.step = step
+        return Progress(step=step, total_steps=self._config.ppo.total_steps, metrics=metrics)
 
     def save(self) -> None:
         """Saves the state to resume from and the agent."""
@@ -203,15 +229,18 @@ def provenance(config: TrainConfig, step: int, reward_scale: RewardScale) -> dic
     return {
         "training": config.to_json(),
         "steps": step,
-        "reward_scale": float(reward_scale.variance) ** 0.5
-        if config.ppo.normalize_rewards
-        else 1.0,
+        "reward_scale": _reward_scale(config, reward_scale),
         "env": config.env,
         "env_options": dict(config.env_options),
         "rlvision_jax": __version__,
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,
     }
+
+
+def _reward_scale(config: TrainConfig, reward_scale: RewardScale) -> float:
+    """What rewards are divided by."""
+    return float(reward_scale.variance) ** 0.5 if config.ppo.normalize_rewards else 1.0
 
 
 def _make(config: TrainConfig) -> tuple[models.Policy, Collector]:
@@ -250,9 +279,7 @@ def _claim_folder(folder: Path, config: TrainConfig) -> None:
             f"{folder} holds files but no training run; choose another folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values, indent=2) + "\n")
-    temporary.replace(path)
+    replace_file(path, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def _identity(values: dict[str, Any]) -> dict[str, Any]:
@@ -264,7 +291,7 @@ def _identity(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**values, **ppo}.items() if name not in changeable}
 
 
-def _episode_metrics(recent: collections.deque[Episode]) -> dict[str, float]:
+def _episode_metrics(recent: Sequence[Episode]) -> dict[str, float]:
     """Means over the last 100 episodes; nothing before the first one ends."""
     if not recent:
         return {}

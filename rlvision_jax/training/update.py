@@ -8,7 +8,7 @@ the order of summation.
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int32
 
 from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
@@ -48,18 +48,47 @@ class LearnerState(NamedTuple):
     reward_scale: RewardScale
 
 
-Update = Callable[[LearnerState, Rollout, Array], tuple[LearnerState, LossMetrics]]
+class UpdateMetrics(NamedTuple):
+    """What is known of an update when it is done.
+
+    Attributes:
+      losses: means over all samples of all minibatches.
+      gradient_norm: global norm of the gradient before clipping, mean over minibatches.
+      explained_variance: share of the value targets' variance that the rollout's values
+        explain; at most 1, and 0 if all targets are equal.
+      value_mean: mean value of the rollout's observations, in units of the scaled reward.
+    """
+
+    losses: LossMetrics
+    gradient_norm: Float[Array, ""]
+    explained_variance: Float[Array, ""]
+    value_mean: Float[Array, ""]
+
+
+Update = Callable[[LearnerState, Rollout, Array], tuple[LearnerState, UpdateMetrics]]
 
 
 def make_optimizer(config: PPOConfig) -> optax.GradientTransformation:
     """Adam (epsilon 1e-5) behind a clip of the global gradient norm, annealed if so configured."""
-    learning_rate: optax.ScalarOrSchedule = config.learning_rate
+    step_size: optax.ScalarOrSchedule = config.learning_rate
     if config.anneal_learning_rate:
         gradients = config.num_updates * config.num_epochs * config.num_minibatches
-        learning_rate = optax.linear_schedule(config.learning_rate, 0.0, gradients)
+        step_size = optax.linear_schedule(config.learning_rate, 0.0, gradients)
     return optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm), optax.adam(learning_rate, eps=1e-5)
+        optax.clip_by_global_norm(config.max_grad_norm), optax.adam(step_size, eps=1e-5)
     )
+
+
+def learning_rate(config: PPOConfig, step: int) -> float:
+    """Adam's step size at the first gradient of the update that begins after `step` steps.
+
+    Example:
+      >>> learning_rate(PPOConfig(anneal_learning_rate=True, total_steps=2 * 16384), 16384)
+      0.00025
+    """
+    if not config.anneal_learning_rate:
+        return config.learning_rate
+    return config.learning_rate * (1.0 - step / (config.num_updates * config.batch_size))
 
 
 def initial_learner(policy: Policy, config: PPOConfig, key: Array) -> LearnerState:
@@ -78,24 +107,25 @@ def make_update(policy: Policy, config: PPOConfig, *, compiled: bool | None = No
 
     Returns:
       A function from learner state, rollout and key (consumed: it draws the minibatches) to the
-      new state and the metrics, averaged over all minibatches. The state passed in must not be
-      used again.
+      new state and the metrics.
     """
     if compiled is None:
         compiled = jax.default_backend() != "cpu"
     if compiled:
-        return jax.jit(functools.partial(_compiled_update, policy, config), donate_argnums=0)
+        return functools.partial(_compiled_update, policy, config)
     return _ThreadedUpdate(policy, config)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _samples(
     config: PPOConfig, reward_scale: RewardScale, rollout: Rollout
 ) -> tuple[RewardScale, Minibatch]:
     """Turns a rollout into samples with advantages and value targets, not yet normalized."""
-    rewards = jnp.asarray(rollout.rewards)
+    rewards, values = jnp.asarray(rollout.rewards), jnp.asarray(rollout.values)
+    done = jnp.asarray(rollout.done)
     if config.normalize_rewards:
         reward_scale, rewards = scale_rewards(
-            reward_scale, rewards, rollout.done, discount=config.discount
+            reward_scale, rewards, done, discount=config.reward_scale_discount
         )
     advantages = jax.vmap(
         functools.partial(
@@ -103,23 +133,37 @@ def _samples(
         ),
         in_axes=(1, 1, 1, 0),
         out_axes=1,
-    )(rewards, rollout.values, rollout.done, rollout.bootstrap_values)
+    )(rewards, values, done, jnp.asarray(rollout.bootstrap_values))
     samples = Minibatch(
         observations=rollout.observations,
         actions=rollout.actions,
         log_probs=rollout.log_probs,
-        values=rollout.values,
+        values=values,
         advantages=advantages,
-        targets=advantages + rollout.values,
+        targets=advantages + values,
     )
     return reward_scale, Minibatch(*(x.reshape(config.batch_size, *x.shape[2:]) for x in samples))
 
 
-def _shuffled(config: PPOConfig, key: Array) -> Array:
-    """Sample indices of every minibatch of every epoch, [epoch * minibatch, sample]."""
+@functools.partial(jax.jit, static_argnums=0)
+def minibatch_indices(config: PPOConfig, key: Array) -> Int32[Array, "minibatch sample"]:
+    """Which samples make up each minibatch; every epoch takes each sample once.
+
+    Args:
+      config: settings of the algorithm. Static.
+      key: consumed.
+
+    Returns:
+      Indices into the samples, a row for each minibatch of each epoch in turn.
+    """
     keys = jax.random.split(key, config.num_epochs)
     orders = jax.vmap(lambda key: jax.random.permutation(key, config.batch_size))(keys)
     return orders.reshape(-1, config.minibatch_size)
+
+
+def _minibatch(samples: Minibatch, indices: Array | np.ndarray) -> Minibatch:
+    minibatch = Minibatch(*(x[indices] for x in samples))
+    return minibatch._replace(advantages=normalize_advantages(minibatch.advantages))
 
 
 def _gradient(
@@ -130,90 +174,127 @@ def _gradient(
     )
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _descend(
-    config: PPOConfig, params: Params, optimizer_state: optax.OptState, gradient: Params
-) -> tuple[Params, optax.OptState]:
+    config: PPOConfig,
+    params: Params,
+    optimizer_state: optax.OptState,
+    shares: Sequence[tuple[Params, LossMetrics]],
+) -> tuple[Params, optax.OptState, tuple[LossMetrics, Float[Array, ""]]]:
+    """Takes one step of the optimizer.
+
+    Args:
+      config: settings of the algorithm. Static.
+      params: parameters before the step.
+      optimizer_state: Adam's moments before the step.
+      shares: gradients and losses that add up to those of the minibatch.
+
+    Returns:
+      Parameters and moments after the step; losses and norm of the minibatch's gradient.
+    """
+    gradient, losses = jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), *shares)
     updates, optimizer_state = make_optimizer(config).update(gradient, optimizer_state, params)
-    return optax.apply_updates(params, updates), optimizer_state
+    params = optax.apply_updates(params, updates)
+    norm = jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(gradient)))
+    return params, optimizer_state, (losses, norm)
 
 
+@jax.jit
+def _summarized(
+    samples: Minibatch, losses: LossMetrics, gradient_norms: Float[Array, " minibatch"]
+) -> UpdateMetrics:
+    """Metrics of an update, from all samples and the losses and norms of each minibatch."""
+    variance = jnp.var(samples.targets)
+    unexplained = jnp.var(samples.targets - samples.values) / variance
+    return UpdateMetrics(
+        losses=LossMetrics(*map(jnp.mean, losses)),
+        gradient_norm=jnp.mean(gradient_norms),
+        explained_variance=jnp.where(variance > 0.0, 1.0 - unexplained, 0.0),
+        value_mean=jnp.mean(samples.values),
+    )
+
+
+# The state is not donated: a run that is interrupted saves the one it had.
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _compiled_update(
     policy: Policy, config: PPOConfig, state: LearnerState, rollout: Rollout, key: Array
-) -> tuple[LearnerState, LossMetrics]:
+) -> tuple[LearnerState, UpdateMetrics]:
     reward_scale, samples = _samples(config, state.reward_scale, rollout)
 
-    def step(carry: tuple, indices: Array) -> tuple[tuple, LossMetrics]:
+    def step(carry: tuple, indices: Array) -> tuple[tuple, tuple[LossMetrics, Array]]:
         params, optimizer_state = carry
-        minibatch = Minibatch(*(x[indices] for x in samples))
-        minibatch = minibatch._replace(advantages=normalize_advantages(minibatch.advantages))
-        gradient, metrics = _gradient(policy, config, params, minibatch)
-        return _descend(config, params, optimizer_state, gradient), metrics
+        whole = _gradient(policy, config, params, _minibatch(samples, indices))
+        params, optimizer_state, row = _descend(config, params, optimizer_state, [whole])
+        return (params, optimizer_state), row
 
-    (params, optimizer_state), metrics = jax.lax.scan(
-        step, (state.params, state.optimizer_state), _shuffled(config, key)
+    (params, optimizer_state), (losses, norms) = jax.lax.scan(
+        step, (state.params, state.optimizer_state), minibatch_indices(config, key)
     )
-    return (
-        LearnerState(params, optimizer_state, reward_scale),
-        LossMetrics(*(metric.mean() for metric in metrics)),
-    )
+    state = LearnerState(params, optimizer_state, reward_scale)
+    return state, _summarized(samples, losses, norms)
 
 
 class _ThreadedUpdate:
     """The update in a Python loop, each minibatch shared by threads in micro-batches."""
 
     def __init__(self, policy: Policy, config: PPOConfig):
+        self._policy = policy
         self._config = config
         self._num_threads = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._num_threads)
-        self._samples = jax.jit(functools.partial(_samples, config))
-        self._shuffled = jax.jit(functools.partial(_shuffled, config))
-        self._descend = jax.jit(functools.partial(_descend, config))
-        size = config.minibatch_size
-        self._micro_batch = next(n for n in range(_CPU_MICRO_BATCH, 0, -1) if size % n == 0)
-
-        def accumulate(total: tuple, params: Params, minibatch: Minibatch) -> tuple:
-            weight = self._micro_batch / size
-            part = _gradient(policy, config, params, minibatch)
-            return jax.tree.map(lambda total, part: total + weight * part, total, part)
-
-        self._accumulate = jax.jit(accumulate, donate_argnums=0)
 
     def __call__(
         self, state: LearnerState, rollout: Rollout, key: Array
-    ) -> tuple[LearnerState, LossMetrics]:
-        small = rollout._replace(observations=np.empty((*rollout.actions.shape, 0), np.uint8))
-        reward_scale, samples = self._samples(state.reward_scale, small)
+    ) -> tuple[LearnerState, UpdateMetrics]:
+        config = self._config
+        # Frames stay NumPy's: minibatches are cut out of them here.
         frames = rollout.observations.reshape(-1, *rollout.observations.shape[2:])
-        samples = Minibatch(*map(np.asarray, samples))._replace(observations=frames)
+        no_frames = np.empty((*rollout.actions.shape, 0), np.uint8)
+        reward_scale, samples = _samples(
+            config, state.reward_scale, rollout._replace(observations=no_frames)
+        )
+        on_host = Minibatch(*map(np.asarray, samples))._replace(observations=frames)
         params, optimizer_state = state.params, state.optimizer_state
-        all_metrics = []
-        for indices in np.asarray(self._shuffled(key)):
-            minibatch = Minibatch(*(x[indices] for x in samples))
-            minibatch = minibatch._replace(advantages=normalize_advantages(minibatch.advantages))
-            gradient, metrics = self._gradient(params, minibatch)
-            params, optimizer_state = self._descend(params, optimizer_state, gradient)
-            all_metrics.append(metrics)
-        mean = jax.tree.map(lambda *values: jnp.mean(jnp.stack(values)), *all_metrics)
-        return LearnerState(params, optimizer_state, reward_scale), mean
+        rows = []
+        for indices in np.asarray(minibatch_indices(config, key)):
+            shares = list(self._shares(params, _minibatch(on_host, indices)))
+            params, optimizer_state, row = _descend(config, params, optimizer_state, shares)
+            rows.append(row)
+        losses, norms = jax.tree.map(lambda *minibatches: np.stack(minibatches), *rows)
+        state = LearnerState(params, optimizer_state, reward_scale)
+        return state, _summarized(samples, losses, norms)
 
-    def _gradient(self, params: Params, minibatch: Minibatch) -> tuple[Params, LossMetrics]:
-        starts = range(0, self._config.minibatch_size, self._micro_batch)
-        zero = LossMetrics(*(np.zeros((), np.float32) for _ in LossMetrics._fields))
+    def _shares(self, params: Params, minibatch: Minibatch) -> Iterator[tuple[Params, LossMetrics]]:
+        """Each thread's share of the minibatch's gradient and losses; together the whole."""
+        starts = range(0, self._config.minibatch_size, _CPU_MICRO_BATCH)
 
         def share(thread: int) -> tuple[Params, LossMetrics]:
-            total = (jax.tree.map(jnp.zeros_like, params), zero)
+            total = _no_gradient(params)
             for start in starts[thread :: self._num_threads]:
-                part = Minibatch(*(x[start : start + self._micro_batch] for x in minibatch))
-                total = jax.block_until_ready(self._accumulate(total, params, part))
+                part = Minibatch(*(x[start : start + _CPU_MICRO_BATCH] for x in minibatch))
+                total = jax.block_until_ready(
+                    _with_part(self._policy, self._config, total, params, part)
+                )
             return total
 
-        totals = self._threads.map(share, range(self._num_threads))
-        return jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), *totals)
+        return self._threads.map(share, range(min(self._num_threads, len(starts))))
 
 
-def explained_variance(
-    values: Float[np.ndarray, "time env"], targets: Float[np.ndarray, "time env"]
-) -> float:
-    """Share of the targets' variance that the values explain; at most 1, 0 for a constant."""
-    variance = float(np.var(targets))
-    return 1.0 - float(np.var(targets - values)) / variance if variance else 0.0
+@jax.jit
+def _no_gradient(params: Params) -> tuple[Params, LossMetrics]:
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    return zeros, LossMetrics(*(jnp.zeros(()) for _ in LossMetrics._fields))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _with_part(
+    policy: Policy,
+    config: PPOConfig,
+    total: tuple[Params, LossMetrics],
+    params: Params,
+    part: Minibatch,
+) -> tuple[Params, LossMetrics]:
+    """Adds the gradient and losses of part of a minibatch, by its share of the samples."""
+    weight = part.actions.shape[0] / config.minibatch_size
+    gradient = _gradient(policy, config, params, part)
+    return jax.tree.map(lambda total, part: total + weight * part, total, gradient)
