@@ -22,7 +22,7 @@ class TrainCommand:
     come from the preset.
 
     Attributes:
-      folder: of the run; the agent ends up in FOLDER/agent.
+      folder: of the run; the agent ends up in its subfolder `agent`.
       preset: where the settings below start from.
       env: environment, such as procgen:coinrun.
       env_options: options of the environment, as NAME=VALUE, added to the preset's.
@@ -31,6 +31,7 @@ class TrainCommand:
       ppo: settings of the algorithm.
       checkpoint_minutes: minutes between checkpoints.
       tensorboard: write TensorBoard event files beside metrics.jsonl.
+      initial_agent: folder of an agent to start from instead of fresh parameters.
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -42,6 +43,7 @@ class TrainCommand:
     ppo: PPOConfig
     checkpoint_minutes: float
     tensorboard: bool
+    initial_agent: str | None = None
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> "TrainCommand":
@@ -54,7 +56,7 @@ class TrainCommand:
             preset = "easy-25M"  # tyro reports the mistake
         config = PRESETS[preset]()
         return cls(
-            folder=tyro.MISSING,
+            folder=Path("runs") / preset,
             preset=preset,
             env=config.env,
             model=config.model,
@@ -76,6 +78,7 @@ class TrainCommand:
             ppo=self.ppo,
             checkpoint_minutes=self.checkpoint_minutes,
             tensorboard=self.tensorboard,
+            initial_agent=self.initial_agent,
         )
 
     def run(self) -> int:

@@ -93,6 +93,8 @@ class TrainConfig:
       ppo: settings of the algorithm.
       checkpoint_minutes: minutes of wall time between checkpoints.
       tensorboard: whether TensorBoard event files are written too.
+      initial_agent: folder of an agent whose parameters the run starts from, such as one trained
+        with other settings; None: fresh ones.
     """
 
     env: str = "procgen:coinrun"
@@ -104,6 +106,7 @@ class TrainConfig:
     ppo: PPOConfig = PPOConfig()
     checkpoint_minutes: float = 5.0
     tensorboard: bool = True
+    initial_agent: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_envs", "seed"):

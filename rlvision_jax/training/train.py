@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rlvision_jax import checkpoint, envs, models
+from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.checkpoint import (
     CheckpointMismatchError,
@@ -140,11 +142,15 @@ class _Run:
         init_key, self._key = jax.random.split(jax.random.key(config.seed))
         self._learner = initial_learner(self._policy, config.ppo, init_key)
         self._recent: collections.deque[Episode] = collections.deque(maxlen=_RECENT_EPISODES)
+        self._ancestor: dict[str, Any] | None = None
         self.step = 0
         self._store = TrainingStateStore(folder / STATE_FOLDER)
         latest = self._store.latest_step()
         if latest is not None:
             self._restore(self._store.load(latest, self._learner))
+        elif config.initial_agent is not None:
+            params, self._ancestor = _initial_params(self._policy, config.initial_agent)
+            self._learner = self._learner._replace(params=params)
         self._boundary = self._collector.state()
         self._metrics = MetricsWriter(folder, resume_step=self.step, tensorboard=config.tensorboard)
 
@@ -205,19 +211,24 @@ class _Run:
             "step": self.step,
             "recent": [list(episode) for episode in self._recent],
             "config": self._config.to_json(),
+            "ancestor": self._ancestor,
         }
         self._store.save(self.step, TrainingState(self._learner, self._boundary, progress))
         checkpoint.save(
             self._folder / AGENT_FOLDER,
             self._policy,
             self._learner.params,
-            provenance(self._config, self.step, self._learner.reward_scale),
+            {
+                **provenance(self._config, self.step, self._learner.reward_scale),
+                "initial_agent": self._ancestor,
+            },
         )
 
     def _restore(self, state: TrainingState) -> None:
         self._learner = LearnerState(*state.learner)
         self._collector.restore(state.collector)
         self._recent.extend(Episode(*row) for row in state.progress["recent"])
+        self._ancestor = state.progress["ancestor"]
         self.step = state.progress["step"]
 
 
@@ -259,6 +270,17 @@ def _make(config: TrainConfig) -> tuple[models.Policy, Collector]:
         )
     policy = models.make(config.model, groups[0].num_actions, groups[0].observation_shape)
     return policy, Collector(groups)
+
+
+def _initial_params(policy: models.Policy, agent: str) -> tuple[Params, dict[str, Any]]:
+    """Parameters to start from, and how they came to be."""
+    other, params, config = checkpoint.load(agent)
+    if other != policy:
+        raise CheckpointMismatchError(
+            f'initial agent {agent} is of model "{other.name}" with {other.num_actions} actions; '
+            f'the run is of "{policy.name}" with {policy.num_actions}'
+        )
+    return jax.tree.map(jnp.asarray, params), config
 
 
 def _claim_folder(folder: Path, config: TrainConfig) -> None:
