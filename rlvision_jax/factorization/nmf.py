@@ -24,6 +24,9 @@ from rlvision_jax.factorization.nnls import descend, solve_rows
 
 INITS = ("nndsvd",)
 
+# Violations below this many roundings of the products that make up the gradients are noise.
+_ROUNDING = 2
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ def fit_nmf(
       init: starting factors; "nndsvd". Static.
       max_iterations: upper limit, at least 1.
       tolerance: stop when the projected gradient, summed over all entries of W and H as they are
-        updated, has fallen to this fraction of its value in the first iteration.
+        updated, has fallen to this fraction of its value in the first iteration (or to rounding).
 
     Returns:
       The factorization. Directions are in the order of the singular vectors they started from,
@@ -160,13 +163,20 @@ def _fit(
     *,
     num_features: int,
 ) -> NMF:
-    blocks = split_rows(matrix)
+    # Scaled by a power of 4, which rounds nothing (and shares its root between W and H), so that
+    # squares of small attributions stay within float32.
+    largest = jnp.max(matrix)
+    exponent = jnp.where(largest > 0, jnp.floor(jnp.log2(largest) / 2), 0).astype(jnp.int32)
+    blocks = split_rows(jnp.ldexp(matrix, -2 * exponent))
     num_channels = blocks.shape[-1]
     dtype = blocks.dtype
     w, h = nndsvd(blocks, num_features)
 
+    channel_sums = jnp.sum(jnp.sum(blocks, 1), 0)
+    rounding = _ROUNDING * jnp.finfo(dtype).eps
+
     def iteration(state: tuple) -> tuple:
-        count, w, h, _, first = state
+        count, w, h, _, limit = state
         gram = matmul(h, h.T)
 
         def update_block(totals: tuple, block: tuple) -> tuple[tuple, Array]:
@@ -183,11 +193,14 @@ def _fit(
         (w_gram, w_x, violation), w = jax.lax.scan(update_block, totals, (w, blocks))
         h, moved = descend(h, w_x, w_gram)
         violation = violation + moved.sum()
-        return count + 1, w, h, violation, jnp.where(count == 0, violation, first)
+        # A gradient is a difference of products like these, whose rounding it cannot fall below.
+        noise = rounding * (jnp.sum(h * channel_sums[None]) + jnp.sum(w_x))
+        limit = jnp.where(count == 0, tolerance * violation, jnp.maximum(limit, noise))
+        return count + 1, w, h, violation, limit
 
     def unfinished(state: tuple) -> Array:
-        count, _, _, violation, first = state
-        return (count == 0) | ((count < max_iterations) & (violation > tolerance * first))
+        count, _, _, violation, limit = state
+        return (count == 0) | ((count < max_iterations) & (violation > limit))
 
     zero = jnp.zeros((), dtype)
     state = jax.lax.while_loop(unfinished, iteration, (jnp.int32(0), w, h, zero, zero))
@@ -198,7 +211,11 @@ def _fit(
         return total + jnp.sum((x - matmul(w.T, h)) ** 2), None
 
     squares = jax.lax.scan(add_squares, zero, (w, blocks))[0]
-    return NMF(components=h, reconstruction_error=jnp.sqrt(squares), num_iterations=count)
+    return NMF(
+        components=jnp.ldexp(h, exponent),
+        reconstruction_error=jnp.ldexp(jnp.sqrt(squares), 2 * exponent),
+        num_iterations=count,
+    )
 
 
 @jax.jit

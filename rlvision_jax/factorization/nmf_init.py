@@ -60,13 +60,13 @@ def nndsvd(
     left_norm = jnp.where(positive, left_norms[0], left_norms[1]).at[0].set(singular[0])
     right_norm = jnp.where(positive, right_norms[0], right_norms[1]).at[0].set(1)
     first = (jnp.arange(num_features) == 0)[:, None]
-    left = jnp.where(first, jnp.abs(left), _part(left, sign))
+    left = jnp.where(first[None], jnp.abs(left), _part(left, sign[None]))
     right = jnp.where(first, jnp.abs(right), _part(right, sign))
 
-    # left has norm (singular value) x (norm of the part), hence one singular value less in W.
-    weight = jnp.sqrt(left_norm * right_norm)
-    w = left * _divide(weight, left_norm)[:, None]
-    h = right * _divide(weight, right_norm)[:, None]
+    # Both factors of a pair get the same norm; that of `left` includes the singular value.
+    norm = jnp.sqrt(left_norm * right_norm)
+    w = left * _divide(norm, left_norm)[None, :, None]
+    h = right * _divide(norm, right_norm)[:, None]
     return _drop_small(w), _drop_small(h)
 
 

@@ -69,5 +69,7 @@ def project_signed(
     """
     attributions = jnp.asarray(attributions)
     positive = nmf.transform(jnp.maximum(attributions, 0))
-    maps = (positive - nmf.transform(jnp.maximum(-attributions, 0))) * nmf.norms
+    negative = nmf.transform(jnp.maximum(-attributions, 0))
+    norms = jnp.broadcast_to(nmf.norms, positive.shape)
+    maps = (positive - negative) * norms
     return maps, jnp.sum(attributions, -1) - jnp.sum(maps, -1)
