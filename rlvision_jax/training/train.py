@@ -54,7 +54,7 @@ class Progress:
 
     step: int
     total_steps: int
-    metrics: dict[str, float]
+    metrics: dict[str, int | float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
