@@ -73,9 +73,8 @@ def attribute(
     if num_frames == 0:
         raise ValueError("observations must hold at least one frame; got none")
 
-    shape = policy.observation_shape if layer is None else policy.layer_shape(layer)
-    result = np.empty((num_frames, *shape), np.float32)
     size = min(batch_size, num_frames)
+    result = None
     for start in range(0, num_frames, size):
         chunk = observations[start : start + size]
         missing = size - len(chunk)
@@ -84,7 +83,10 @@ def attribute(
         attribution = attribute_chunk(
             policy, params, jnp.asarray(chunk), layer, score, num_steps=num_steps, rule=rule
         )
+        if result is None:
+            result = np.empty((num_frames, *attribution.shape[1:]), np.float32)
         result[start : start + size] = attribution[: size - missing]
+    assert result is not None
     return result
 
 

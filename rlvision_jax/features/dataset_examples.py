@@ -39,7 +39,7 @@ def strongest_patches(
     strengths: Float[np.ndarray, "frame h w"],
     *,
     num_examples: int = 16,
-    expansion: float = 4.0,
+    expansion: float | int = 4,
     max_per_position: int | None = None,
 ) -> DatasetExamples:
     """Finds the frames and positions where a feature is strongest and cuts out what is there.
@@ -126,7 +126,7 @@ def _cut_patches(
     observations: UInt8[np.ndarray, "example height width channel"],
     positions: Int[np.ndarray, "example 2"],
     scale: Float[np.ndarray, " 2"],
-    expansion: float,
+    expansion: float | int,
 ) -> UInt8[np.ndarray, "example patch_height patch_width channel"]:
     margin = np.ceil(scale * expansion).astype(int)
     _, height, width, num_channels = observations.shape
