@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -102,7 +103,8 @@ def load(path: str | Path) -> tuple[models.Policy, Params, dict[str, Any]]:
         raise CheckpointError(f"{folder / _INDEX} names no model of ours: {error}") from None
     flat = safetensors.numpy.load(payload)
     _check_parameters(policy, flat, weights)
-    params = traverse_util.unflatten_dict(flat, sep="/")
+    arrays = {name: jnp.asarray(array) for name, array in flat.items()}
+    params = traverse_util.unflatten_dict(arrays, sep="/")
     return policy, params, index["config"]
 
 

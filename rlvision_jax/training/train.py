@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rlvision_jax import checkpoint, envs, models
@@ -280,7 +279,7 @@ def _initial_params(policy: models.Policy, agent: str) -> tuple[Params, dict[str
             f'initial agent {agent} is of model "{other.name}" with {other.num_actions} actions; '
             f'the run is of "{policy.name}" with {policy.num_actions}'
         )
-    return jax.tree.map(jnp.asarray, params), config
+    return params, config
 
 
 def _claim_folder(folder: Path, config: TrainConfig) -> None:
