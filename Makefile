@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format bench web clean
+.PHONY: demo test test-slow format web clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
@@ -33,5 +33,9 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The page of the report; its bundle is committed. Needs Node 20 and npm.
+web:
+	cd web && npm ci && npm run check && npm test && npm run build
+
 clean:
-	rm -rf .venv-* node_modules web/node_modules
+	rm -rf .venv .venv-* web/node_modules
