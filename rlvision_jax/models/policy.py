@@ -118,7 +118,10 @@ class Policy:
         return self.network.apply(params, pixels, stop=layer)
 
     def head(
-        self, params: Params, activation: Float[Array, "batch h w c"], layer: str | None
+        self,
+        params: Params,
+        activation: Float[Array | np.ndarray, "batch h w c"],
+        layer: str | None,
     ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
         """Policy logits and value, resumed from the activation of `layer` (None: the pixels).
 
