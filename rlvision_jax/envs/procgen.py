@@ -70,7 +70,7 @@ class ProcgenEnv:
         self.name = f"procgen:{config.game}"
         self.num_envs = config.num_envs
         self.num_actions = len(ACTION_NAMES)
-        self.observation_shape = _FRAME_SHAPE
+        self.observation_shape: tuple[int, int, int] = _FRAME_SHAPE
         self._copy = copy
         loaded = procgen_library.load()
         art = loaded.choose_art(config.resource_root)

@@ -115,7 +115,7 @@ class Policy:
         if layer is None:
             return pixels
         self.check_layer(layer)
-        return self.network.apply(params, pixels, stop=layer)
+        return self._run(params, pixels, stop=layer)
 
     def head(
         self,
@@ -130,7 +130,11 @@ class Policy:
         """
         if layer is not None:
             self.check_layer(layer)
-        return self.network.apply(params, activation, start=layer)
+        return self._run(params, activation, start=layer)
+
+    def _run(self, params: Params, x: Array | np.ndarray, **cut: str | None) -> Any:
+        """The network between two layers. Flax cannot type what a module returns."""
+        return self.network.apply(params, x, **cut)
 
     def layer_shape(self, layer: str) -> tuple[int, int, int]:
         """Height, width and number of channels of a layer.
