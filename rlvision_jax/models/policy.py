@@ -132,9 +132,16 @@ class Policy:
             self.check_layer(layer)
         return self._run(params, activation, start=layer)
 
-    def _run(self, params: Params, x: Array | np.ndarray, **cut: str | None) -> Any:
+    def _run(
+        self,
+        params: Params,
+        x: Array | np.ndarray,
+        *,
+        start: str | None = None,
+        stop: str | None = None,
+    ) -> Any:
         """The network between two layers. Flax cannot type what a module returns."""
-        return self.network.apply(params, x, **cut)
+        return self.network.apply(params, x, start=start, stop=stop)
 
     def layer_shape(self, layer: str) -> tuple[int, int, int]:
         """Height, width and number of channels of a layer.
