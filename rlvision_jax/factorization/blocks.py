@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 # Rows per block, by platform; an accelerator is best kept busy with few large blocks.
-_BLOCK_ROWS = {"cpu": 16384}
+_BLOCK_ROWS = {"cpu": 8192}
 _ACCELERATOR_BLOCK_ROWS = 2**21
 
 
