@@ -41,6 +41,7 @@ def strongest_patches(
     num_examples: int = 16,
     expansion: float | int = 4,
     max_per_position: int | None = None,
+    groups: Int[np.ndarray, " frame"] | None = None,
 ) -> DatasetExamples:
     """Finds the frames and positions where a feature is strongest and cuts out what is there.
 
@@ -55,6 +56,9 @@ def strongest_patches(
       num_examples: how many to return, 1 to the number of frames.
       expansion: side of a patch, in units of the observation's pixels per position of the layer.
       max_per_position: see above; None: the square root of `num_examples`, rounded up.
+      groups: number of the group of each frame, such as its level, where frames of one group look
+        alike: a second frame of a group is taken only when no other group is left. None: every
+        frame is a group of its own.
 
     Returns:
       The examples, strongest first.
@@ -79,7 +83,16 @@ def strongest_patches(
     flat = strengths.reshape(num_frames, -1)
     offered = choose_positions(flat, max_per_position=max_per_position)
     values = flat[np.arange(num_frames), offered]
-    frames = np.argsort(-values, kind="stable")[:num_examples]
+    frames = np.argsort(-values, kind="stable")
+    if groups is not None:
+        # Frames by their place in their group, then by strength.
+        by_group = frames[np.argsort(groups[frames], kind="stable")]
+        sizes = np.unique(groups, return_counts=True)[1]
+        place = np.empty(num_frames, int)
+        place[by_group] = np.concatenate([np.arange(size) for size in sizes])
+        frames = frames[np.argsort(place[frames], kind="stable")][:num_examples]
+        frames = frames[np.argsort(-values[frames], kind="stable")]
+    frames = frames[:num_examples]
     positions = np.stack(np.unravel_index(offered[frames], strengths.shape[1:]), -1)
     scale = np.divide(observations.shape[1:3], strengths.shape[1:])
     return DatasetExamples(

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from rlvision_jax import checkpoint, envs
 from rlvision_jax._checks import check_at_least
@@ -138,7 +138,9 @@ def build_report(
         num_steps=config.num_integration_steps,
         rule=config.rule,
     )
-    layer = describe_features(policy, params, frames, directions, config.num_examples)
+    # Frames of one environment follow each other within a level or a few.
+    environments = np.arange(config.num_frames) % config.num_envs
+    layer = describe_features(policy, params, frames, directions, config.num_examples, environments)
     notify("finding features", 1, 1)
 
     env = _make_env(agent_config, config.num_trajectories, 2 * config.seed + 1, num_threads)
@@ -185,6 +187,7 @@ def describe_features(
     frames: UInt8[np.ndarray, "frame height width channel"],
     directions: Directions,
     num_examples: int,
+    groups: Int[np.ndarray, " frame"] | None = None,
 ) -> Layer:
     """Names the features of a layer and cuts their dataset examples out of frames.
 
@@ -194,11 +197,14 @@ def describe_features(
       frames: observations, 0-255; at least `num_examples`.
       directions: the layer and its features.
       num_examples: dataset examples of each feature.
+      groups: frames that look alike, as in `features.strongest_patches`.
     """
     strengths = feature_activations(policy, params, frames, directions)
     features = []
     for index, direction in enumerate(np.asarray(directions.nmf.components)):
-        examples = strongest_patches(frames, strengths[..., index], num_examples=num_examples)
+        examples = strongest_patches(
+            frames, strengths[..., index], num_examples=num_examples, groups=groups
+        )
         features.append(
             Feature(
                 name=f"feature {index + 1}",

@@ -130,12 +130,12 @@ class Policy:
         """
         if layer is not None:
             self.check_layer(layer)
-        return self._run(params, activation, start=layer)
+        return self._run(params, jnp.asarray(activation), start=layer)
 
     def _run(
         self,
         params: Params,
-        x: Array | np.ndarray,
+        x: Array,
         *,
         start: str | None = None,
         stop: str | None = None,

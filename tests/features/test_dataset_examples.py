@@ -46,6 +46,17 @@ def test_examples_are_the_strongest_first_and_know_where_they_are():
     np.testing.assert_array_equal(examples.patches[1], frames[4, 4:8, 8:12])
 
 
+@pytest.mark.parametrize(("num_examples", "expected"), [(3, [0, 3, 5]), (4, [0, 1, 3, 5])])
+def test_a_group_gives_a_second_example_only_when_no_other_group_is_left(num_examples, expected):
+    strengths = np.zeros((6, 2, 2), np.float32)
+    strengths[:, 0, 0] = [9, 8, 7, 6, 5, 4]
+    groups = np.asarray([2, 2, 2, 0, 0, 1])
+    examples = strongest_patches(
+        draw_frames(6), strengths, num_examples=num_examples, max_per_position=6, groups=groups
+    )
+    np.testing.assert_array_equal(examples.frames, expected)
+
+
 def test_patches_show_a_checkerboard_beyond_the_edge():
     frames = draw_frames(1)
     strengths = np.zeros((1, 4, 4), np.float32)
