@@ -21,7 +21,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
       arguments: command line without the program; None: `sys.argv`.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    command = tyro.cli(
+    try:
+        sys.exit(_parse(arguments).run())
+    except (ValueError, OSError, MissingProcgenError) as error:
+        sys.exit(f"rlvision: {error}")
+    except KeyboardInterrupt:
+        print("rlvision: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse(
+    arguments: Sequence[str],
+) -> DemoCommand | TrainCommand | EvaluateCommand | InterfaceCommand | EditCommand:
+    """The command with its settings; tyro ends the process on `--help` and malformed input."""
+    return tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[
             TrainCommand,
@@ -34,10 +47,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="rlvision",
         description="Understand reinforcement-learning agents that see.",
     )
-    try:
-        sys.exit(command.run())
-    except (ValueError, OSError, MissingProcgenError) as error:
-        sys.exit(f"rlvision: {error}")
-    except KeyboardInterrupt:
-        print("rlvision: stopped", file=sys.stderr)
-        sys.exit(130)

@@ -217,10 +217,7 @@ class _Run:
             self._folder / AGENT_FOLDER,
             self._policy,
             self._learner.params,
-            {
-                **provenance(self._config, self.step, self._learner.reward_scale),
-                "initial_agent": self._ancestor,
-            },
+            provenance(self._config, self.step, self._learner.reward_scale, self._ancestor),
         )
 
     def _restore(self, state: TrainingState) -> None:
@@ -231,14 +228,23 @@ class _Run:
         self.step = state.progress["step"]
 
 
-def provenance(config: TrainConfig, step: int, reward_scale: RewardScale) -> dict[str, Any]:
+def provenance(
+    config: TrainConfig,
+    step: int,
+    reward_scale: RewardScale,
+    ancestor: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """What an agent's file says of its training: config, steps, versions and device.
 
-    Its `reward_scale` is what rewards were divided by: values are in units of it.
+    Its `reward_scale` is what rewards were divided by: values are in units of it. Its `steps`
+    count those of the agent that the run started from, whose own config is `initial_agent`.
     """
+    training = config.to_json()
+    del training["initial_agent"]  # a path, which means nothing elsewhere
     return {
-        "training": config.to_json(),
-        "steps": step,
+        "training": training,
+        "initial_agent": ancestor,
+        "steps": step + (ancestor["steps"] if ancestor else 0),
         "reward_scale": _reward_scale(config, reward_scale),
         "env": config.env,
         "env_options": dict(config.env_options),

@@ -146,6 +146,11 @@ def test_folder_that_is_not_a_report_is_left_alone(agent, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+def test_count_below_one_is_one_line(agent, tmp_path):
+    arguments = _interface(agent, tmp_path / "report", "--seed", "-1")
+    assert_one_line(main_status(arguments), "seed must be an integer of at least 0; got -1")
+
+
 def test_more_examples_than_frames_is_one_line(agent, tmp_path):
     arguments = _interface(agent, tmp_path / "report", "--num-examples", "17")
     assert_one_line(main_status(arguments), "17", "16 frames")
@@ -208,7 +213,6 @@ def test_full_disk_while_editing_leaves_the_earlier_agent(agent, report, tmp_pat
         (["train", "run", "--preset", "enormous"], "enormous"),
         (["train", "run", "--ppo.num-minibatches", "7"], "must be divisible by"),
         (["train", "run", "--ppo.discount", "1.5"], "discount must lie in [0, 1]; got 1.5"),
-        (["interface", "--num-steps", "0"], "num_steps must be an integer of at least 1"),
     ],
 )
 def test_malformed_command_line_is_refused(arguments, part, capsys):
