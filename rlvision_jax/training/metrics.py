@@ -34,10 +34,10 @@ class MetricsWriter:
         path = folder / METRICS_FILE
         kept = [row for row in read_metrics(folder) if row["step"] <= resume_step]
         replace_file(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
-        self._file = open(path, "a")  # noqa: SIM115 (closed by close)
         self._events = _event_writer(folder / "tensorboard", resume_step) if tensorboard else None
+        self._file = open(path, "a")  # noqa: SIM115 (closed by close)
 
-    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+    def write(self, step: int, metrics: Mapping[str, int | float]) -> None:
         """Writes the metrics after `step` environment steps."""
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
         self._file.flush()
@@ -64,7 +64,7 @@ class MetricsWriter:
         self.close()
 
 
-def read_metrics(folder: str | Path) -> list[dict[str, float]]:
+def read_metrics(folder: str | Path) -> list[dict[str, int | float]]:
     """Rows of a run's metrics file, without a last line that was cut off; [] if there is none.
 
     Raises:
@@ -93,5 +93,6 @@ def _event_writer(folder: Path, resume_step: int):  # noqa: ANN202 (an optional 
             "TensorBoard files need tensorboardX: pip install tensorboardX, or set "
             "tensorboard=False"
         ) from None
-    # TensorBoard then hides what an interrupted run wrote past its checkpoint.
-    return SummaryWriter(str(folder), purge_step=resume_step + 1)
+    # TensorBoard then hides what an interrupted run wrote past its checkpoint. The suffix keeps
+    # runs that start in the same second from writing to one file.
+    return SummaryWriter(str(folder), purge_step=resume_step + 1, filename_suffix=f".{resume_step}")

@@ -5,6 +5,7 @@ the accelerator and the CPU work at the same time. (Host only: NumPy buffers.)
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -62,14 +63,22 @@ def act(
     params: Params,
     observations: UInt8[Array, "env height width channel"],
     key: Array,
+    count: int | Int32[Array, ""],
 ) -> tuple[Int32[Array, " env"], Float[Array, " env"], Float[Array, " env"]]:
-    """Samples one action per environment; `key` is consumed.
+    """Samples one action per environment.
+
+    Args:
+      policy: acts. Static.
+      params: its parameters.
+      observations: frames, 0-255.
+      key: the same for many calls.
+      count: number of the call, which makes its draws independent of the others'.
 
     Returns:
       Actions, their log-probabilities, and values.
     """
     logits, values = policy.apply(params, observations)
-    actions = jax.random.categorical(key, logits)
+    actions = jax.random.categorical(jax.random.fold_in(key, count), logits)
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), actions[:, None], axis=1)[:, 0]
     return actions, log_probs, values
 
@@ -145,22 +154,22 @@ class Collector:
         episodes: list[Episode] = []
         size = self.num_envs // len(self.envs)
         groups = [slice(g * size, (g + 1) * size) for g in range(len(self.envs))]
-        keys = jax.random.split(key, (num_steps + 1, len(groups)))
+        counts = itertools.count()
         for t in range(num_steps):
-            for g, (env, group) in enumerate(zip(self.envs, groups, strict=True)):
+            for env, group in zip(self.envs, groups, strict=True):
                 if t:
                     self._receive(rollout, episodes, t - 1, env, group)
                 actions, log_probs, values = act(
-                    policy, params, self.observations[group], keys[t, g]
+                    policy, params, self.observations[group], key, next(counts)
                 )
                 rollout.observations[t, group] = self.observations[group]
                 rollout.actions[t, group] = actions
                 env.send(rollout.actions[t, group])
                 rollout.log_probs[t, group] = log_probs
                 rollout.values[t, group] = values
-        for g, (env, group) in enumerate(zip(self.envs, groups, strict=True)):
+        for env, group in zip(self.envs, groups, strict=True):
             self._receive(rollout, episodes, num_steps - 1, env, group)
-            _, _, values = act(policy, params, self.observations[group], keys[num_steps, g])
+            _, _, values = act(policy, params, self.observations[group], key, next(counts))
             rollout.bootstrap_values[group] = values
         return rollout, episodes
 
