@@ -14,7 +14,7 @@ from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.attribution.integrated_gradients import integrated_gradients, path_gradient
 from rlvision_jax.attribution.quadrature import nodes_and_weights
-from rlvision_jax.attribution.scores import Score, check_score, score_function
+from rlvision_jax.attribution.scores import Score, checked_score, score_function
 from rlvision_jax.models import Policy
 
 # Frames per chunk. On CPU the activations of a chunk should stay near the caches; an
@@ -61,7 +61,7 @@ def attribute(
 
     Source: lucid.scratch.rl_util.attribution, get_attr and (at the pixels) get_grad.
     """
-    check_score(score, policy.num_actions)
+    score = checked_score(score, policy.num_actions)
     nodes_and_weights(rule, num_steps)
     if layer is not None:
         policy.check_layer(layer)

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
 def completeness_residual(
     score_fn: Callable[[Float[Array, "*shape"]], Float[Array, ""]],
-    activation: Float[Array, "*shape"],
-    baseline: Float[Array, "*shape"],
-    attribution: Float[Array, "*shape"],
+    activation: Float[Array | np.ndarray, "*shape"],
+    baseline: Float[Array | np.ndarray, "*shape"],
+    attribution: Float[Array | np.ndarray, "*shape"],
 ) -> Float[Array, ""]:
     """Sum of an attribution minus the score difference that it should sum to.
 
@@ -31,4 +32,5 @@ def completeness_residual(
       >>> print(residual)
       0.0
     """
-    return jnp.sum(attribution) - (score_fn(activation) - score_fn(baseline))
+    difference = score_fn(jnp.asarray(activation)) - score_fn(jnp.asarray(baseline))
+    return jnp.sum(jnp.asarray(attribution)) - difference

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rlvision_jax._loops import sum_over_steps
@@ -12,8 +13,8 @@ from rlvision_jax.attribution.quadrature import nodes_and_weights
 
 def path_gradient(
     score_fn: Callable[[Float[Array, "*shape"]], Float[Array, ""]],
-    activation: Float[Array, "*shape"],
-    baseline: Float[Array, "*shape"],
+    activation: Float[Array | np.ndarray, "*shape"],
+    baseline: Float[Array | np.ndarray, "*shape"],
     *,
     num_steps: int,
     rule: str = "right",
@@ -38,6 +39,7 @@ def path_gradient(
       ValueError: if the rule is unknown or `num_steps` below 1.
     """
     nodes, weights = nodes_and_weights(rule, num_steps)
+    activation, baseline = jnp.asarray(activation), jnp.asarray(baseline)
     gradient = jax.grad(score_fn)
 
     def step(node: Float[Array, ""], weight: Float[Array, ""]) -> Float[Array, "*shape"]:
@@ -53,8 +55,8 @@ def path_gradient(
 
 def integrated_gradients(
     score_fn: Callable[[Float[Array, "*shape"]], Float[Array, ""]],
-    activation: Float[Array, "*shape"],
-    baseline: Float[Array, "*shape"],
+    activation: Float[Array | np.ndarray, "*shape"],
+    baseline: Float[Array | np.ndarray, "*shape"],
     *,
     num_steps: int,
     rule: str = "right",
@@ -99,4 +101,4 @@ def integrated_gradients(
     gradient = path_gradient(
         score_fn, activation, baseline, num_steps=num_steps, rule=rule, unroll=unroll
     )
-    return (activation - baseline) * gradient
+    return jnp.subtract(activation, baseline) * gradient

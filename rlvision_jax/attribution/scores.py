@@ -4,31 +4,42 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
 
-Score: TypeAlias = str | int | tuple[int, ...]
+Score: TypeAlias = str | int | np.integer | tuple[int | np.integer, ...]
 """The value ("value"), one policy logit (its action), or a sum of logits (several actions)."""
 
 
-def check_score(score: Score, num_actions: int) -> None:
-    """Raises ValueError unless a score is "value", an action, or a tuple of different actions.
+def checked_score(score: Score, num_actions: int) -> str | int | tuple[int, ...]:
+    """The score in its plain form: "value", an int, or a tuple of different ints.
+
+    Raises:
+      ValueError: if it is none of these, or an action is out of range.
 
     Example:
-      >>> check_score("reward", 15)  # doctest: +ELLIPSIS
-      Traceback (most recent call last):
-      ...
-      ValueError: unknown score 'reward'; expected "value", an action from 0 to 14, or a tuple ...
+      >>> checked_score((np.int64(6), 7), 15)
+      (6, 7)
     """
+    if isinstance(score, str) and score == "value":
+        return score
     actions = score if isinstance(score, tuple) else (score,)
-    known = all(type(action) is int and 0 <= action < num_actions for action in actions)
-    if score != "value" and not (known and 0 < len(actions) == len(set(actions))):
+    known = all(
+        isinstance(action, int | np.integer)
+        and not isinstance(action, bool)
+        and 0 <= action < num_actions
+        for action in actions
+    )
+    if not (known and 0 < len(actions) == len(set(actions))):
         raise ValueError(
             f'unknown score {score!r}; expected "value", an action from 0 to {num_actions - 1}, '
             "or a tuple of different actions"
         )
+    plain = tuple(int(action) for action in actions)
+    return plain if isinstance(score, tuple) else plain[0]
 
 
 def select_score(
@@ -64,7 +75,7 @@ def score_function(
     Raises:
       ValueError: if the layer or the score is unknown.
     """
-    check_score(score, policy.num_actions)
+    score = checked_score(score, policy.num_actions)
     if layer is not None:
         policy.check_layer(layer)
 

@@ -93,7 +93,7 @@ def test_neighbours_in_a_chunk_do_not_matter(tiny):
 
 
 def test_sum_of_logits_is_the_sum_of_their_attributions(tiny):
-    together = attribute(*tiny, "conv2", (0, 2), num_steps=3)
+    together = attribute(*tiny, "conv2", (np.int64(0), 2), num_steps=3)
     apart = attribute(*tiny, "conv2", 0, num_steps=3) + attribute(*tiny, "conv2", 2, num_steps=3)
     # Differentiation is linear; rounding only.
     scale = np.abs(together).max()
@@ -135,7 +135,7 @@ def test_steps_scanned_on_an_accelerator_equal_steps_unrolled(tiny):
 def test_unknown_layers_scores_and_rules_are_errors(tiny):
     with pytest.raises(ValueError, match='unknown layer "2b"; model "nature" has "conv1"'):
         attribute(*tiny, "2b", "value")
-    for score in (3, -1, (0, 3), (), (1, 1), "reward", (0, "value")):
+    for score in (3, -1, (0, 3), (), (1, 1), True, [0, 1], "reward", (0, "value")):
         with pytest.raises(ValueError, match=r"unknown score .* an action from 0 to 2"):
             attribute(*tiny, "conv1", score)
     with pytest.raises(ValueError, match='unknown rule "left"'):

@@ -148,6 +148,13 @@ def test_the_dtype_of_the_activation_is_kept():
     assert integrated_gradients(squares, x, x * 0, num_steps=3).dtype == jnp.bfloat16
 
 
+def test_numpy_arrays_are_taken_as_jax_takes_them():
+    x = np.asarray([1.0, 2.0])
+    attribution = integrated_gradients(squares, x, np.zeros(2), num_steps=2, rule="midpoint")
+    assert isinstance(attribution, jax.Array)
+    np.testing.assert_allclose(attribution, [1.0, 4.0], rtol=1e-6)
+
+
 def test_a_direction_of_a_later_layer_equals_the_original(golden, golden_policy):
     policy, params = golden_policy
     expected = golden("attr_3a_to_2b_actdir_poses.npz")

@@ -109,7 +109,7 @@ def test_fresh_policies_are_near_uniform(make_policy):
 
 
 def test_a_key_decides_the_parameters():
-    policy = models.make("nature")
+    policy = models.make("nature", num_actions=2, observation_shape=(36, 36, 1))
     first, again, other = (jax.jit(policy.init)(jax.random.key(seed)) for seed in (3, 3, 4))
     assert jax.tree.all(jax.tree.map(jnp.array_equal, first, again))
     assert not jax.tree.all(jax.tree.map(jnp.array_equal, first, other))
