@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +18,18 @@ from rlvision_jax.checkpoint import (
     CheckpointMismatchError,
     TrainingState,
     TrainingStateStore,
-    replace_file,
 )
 from rlvision_jax.training.config import TrainConfig
 from rlvision_jax.training.interrupts import Interrupts
 from rlvision_jax.training.metrics import MetricsWriter
 from rlvision_jax.training.normalization import RewardScale
 from rlvision_jax.training.rollout import Collector, Episode
+from rlvision_jax.training.run_folder import (
+    AGENT_FOLDER,
+    STATE_FOLDER,
+    check_folder,
+    write_config,
+)
 from rlvision_jax.training.update import (
     LearnerState,
     UpdateMetrics,
@@ -36,9 +40,6 @@ from rlvision_jax.training.update import (
 
 _NUM_GROUPS = 2
 _RECENT_EPISODES = 100
-AGENT_FOLDER = "agent"
-STATE_FOLDER = "state"
-CONFIG_FILE = "config.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,6 @@ def train(
       OSError: if writing fails, as when the disk is full; earlier checkpoints are intact.
     """
     folder = Path(folder)
-    _claim_folder(folder, config)
     with _Run(config, folder) as run, Interrupts() as interrupts:
         saved_at = time.monotonic()
         try:
@@ -136,7 +136,12 @@ class _Run:
     def __init__(self, config: TrainConfig, folder: Path):
         self._config = config
         self._folder = folder
+        known = check_folder(folder, config)
         self._policy, self._collector = _make(config)
+        if config.initial_agent is not None and not known:
+            _initial_params(self._policy, config.initial_agent)
+        # What could be refused has been looked at: only now is the folder this run's.
+        write_config(folder, config)
         self._update = make_update(self._policy, config.ppo)
         init_key, self._key = jax.random.split(jax.random.key(config.seed))
         self._learner = initial_learner(self._policy, config.ppo, init_key)
@@ -244,7 +249,7 @@ def provenance(
     return {
         "training": training,
         "initial_agent": ancestor,
-        "steps": step + (ancestor["steps"] if ancestor else 0),
+        "steps": step + (ancestor or {}).get("steps", 0),
         "reward_scale": _reward_scale(config, reward_scale),
         "env": config.env,
         "env_options": dict(config.env_options),
@@ -286,36 +291,6 @@ def _initial_params(policy: models.Policy, agent: str) -> tuple[Params, dict[str
             f'the run is of "{policy.name}" with {policy.num_actions}'
         )
     return params, config
-
-
-def _claim_folder(folder: Path, config: TrainConfig) -> None:
-    """Writes the run's config, or checks that the folder holds this run."""
-    path = folder / CONFIG_FILE
-    values = json.loads(json.dumps(config.to_json()))
-    if path.exists():
-        held = json.loads(path.read_text())
-        ours, theirs = _identity(values), _identity(held)
-        different = [name for name in ours if theirs.get(name) != ours[name]]
-        if different:
-            raise CheckpointMismatchError(
-                f"{folder} holds a run with another {', '.join(different)}; choose another folder "
-                "or the run's own settings"
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise CheckpointMismatchError(
-            f"{folder} holds files but no training run; choose another folder"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(path, (json.dumps(values, indent=2) + "\n").encode())
-
-
-def _identity(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings that make two runs the same run, flat."""
-    ppo = {f"ppo.{name}": value for name, value in values["ppo"].items()}
-    changeable = ("ppo", "ppo.total_steps", "checkpoint_minutes", "tensorboard")
-    if values["ppo"]["anneal_learning_rate"]:
-        changeable = tuple(name for name in changeable if name != "ppo.total_steps")
-    return {name: value for name, value in {**values, **ppo}.items() if name not in changeable}
 
 
 def _episode_metrics(recent: Sequence[Episode]) -> dict[str, float]:

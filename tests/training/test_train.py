@@ -218,6 +218,32 @@ def test_folder_of_something_else_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"env": "procgen:coinrn"}, 'unknown environment "procgen:coinrn"'),
+        ({"env_options": {"num_level": 3}}, 'has no option "num_level"'),
+        ({"model": "resnet"}, 'unknown model "resnet"'),
+        ({"initial_agent": "nowhere"}, "nowhere is not an agent"),
+    ],
+)
+def test_refused_settings_leave_no_folder_behind(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        train(dataclasses.replace(CONFIG, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_file_is_refused_and_a_damaged_config_too(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CheckpointMismatchError, match="is a file; expected a folder to train in"):
+        train(CONFIG, tmp_path / "notes.txt")
+    for text in ("{", "[]", '{"ppo": {}}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(CheckpointMismatchError, match=r"config\.json is no run's config: "):
+            train(CONFIG, tmp_path)
+        assert (tmp_path / "config.json").read_text() == text
+
+
 def test_loss_that_is_not_finite_ends_the_run_before_it_is_saved(tmp_path, whole, monkeypatch):
     compute = _Run.compute
 
