@@ -17,5 +17,5 @@ def test_smoke_preset_learns_its_levels(tmp_path):
     chance = evaluate(policy, at_random, env, jax.random.key(1), 300)
     env.close()
     print(f"{learned}\nat random: {chance}")
-    # Measured: 6.93 +- 0.27 against 1.57 +- 0.21 at random, after 170 s on two quiet cores.
+    # Measured: 6.93 +- 0.27 against 1.57 +- 0.21 at random.
     assert learned.mean_return > chance.mean_return + 3.0
