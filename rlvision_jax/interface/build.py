@@ -303,5 +303,5 @@ def _trajectory(
         advantages=advantages[:, index],
         policy_logits=played.policy_logits[:, index],
         attributions=attributions,
-        label=f"environment {index + 1}",
+        label=f"play {index + 1}",
     )
