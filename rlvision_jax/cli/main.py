@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         sys.exit(_parse(arguments).run())
-    except (ValueError, OSError, MissingProcgenError) as error:
+    except (ValueError, OSError, FloatingPointError, MissingProcgenError) as error:
         sys.exit(f"rlvision: {error}")
     except KeyboardInterrupt:
         print("rlvision: stopped", file=sys.stderr)

@@ -1,4 +1,3 @@
-import jaxtyping
 import pytest
 
 from rlvision_jax import envs
@@ -17,9 +16,3 @@ def make_env():
     yield make
     for env in made:
         env.close()
-
-
-@pytest.fixture
-def as_in_production(monkeypatch):
-    """Switches run-time checks of annotations off, so that a wrong type reaches our own check."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
