@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_parse(arguments).run())
     except (ValueError, OSError, FloatingPointError, MissingProcgenError) as error:
-        sys.exit(f"rlvision: {error}")
+        one_line = " ".join(str(error).split())
+        sys.exit(f"rlvision: {one_line}")
     except KeyboardInterrupt:
         print("rlvision: stopped", file=sys.stderr)
         sys.exit(130)

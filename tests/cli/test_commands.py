@@ -186,7 +186,7 @@ def test_bad_training_settings_are_one_line(options, part, tmp_path):
 
 def test_missing_procgen_names_the_install_line(agent, monkeypatch):
     def missing(*args, **options):
-        raise envs.MissingProcgenError("pip install --no-deps procgen-mirror")
+        raise envs.MissingProcgenError("Install it with\n  pip install --no-deps procgen-mirror")
 
     monkeypatch.setattr(envs, "make", missing)
     message = main_status(["evaluate", agent, "--num-levels", "1"])
