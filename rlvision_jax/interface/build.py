@@ -71,10 +71,9 @@ class ReportConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if field.type == "int" or field.type is int:
-                minimum = 0 if field.name == "seed" else 1
-                check_at_least(field.name, getattr(self, field.name), minimum)
+        for name, value in dataclasses.asdict(self).items():
+            if name not in ("layer", "rule"):
+                check_at_least(name, value, 0 if name == "seed" else 1)
         if self.rule not in RULES:
             raise ValueError(f'unknown rule "{self.rule}"; expected one of {", ".join(RULES)}')
 
