@@ -142,36 +142,23 @@ class ProcgenConfig:
                 f'{self.game} has no distribution_mode "{self.distribution_mode}"; it has '
                 f"{quoted(modes)}"
             )
-        for name in ("num_levels", "start_level", "seed", "debug_mode"):
-            _check_range(name, getattr(self, name), 0, _INT32_MAX)
-        _check_range("num_envs", self.num_envs, 1, _MAX_ENVS)
+        for name in ("seed", "debug_mode"):
+            check_range(name, getattr(self, name), 0, _INT32_MAX)
+        check_range("num_envs", self.num_envs, 1, _MAX_ENVS)
         if self.num_threads is not None:
-            _check_range("num_threads", self.num_threads, 0, _MAX_THREADS)
+            check_range("num_threads", self.num_threads, 0, _MAX_THREADS)
         for name in _BOOL_OPTIONS:
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
+            check_bool(name, getattr(self, name))
         if self.resource_root is not None and not isinstance(self.resource_root, str):
             raise ValueError(
                 f"resource_root must be a path as str, or None; got {self.resource_root!r}"
             )
-        self._check_levels()
-
-    def _check_levels(self) -> None:
         if self.distribution_mode == "exploration" and (self.num_levels or self.start_level):
             raise ValueError(
                 'distribution_mode "exploration" plays one fixed level; leave num_levels and '
                 f"start_level at 0; got {self.num_levels} and {self.start_level}"
             )
-        if self.num_levels == 0 and self.start_level:
-            raise ValueError(
-                f"start_level {self.start_level} has no effect when num_levels is 0 (all levels); "
-                "set num_levels or leave start_level at 0"
-            )
-        if self.start_level + self.num_levels > _INT32_MAX:
-            raise ValueError(
-                f"start_level + num_levels must be at most {_INT32_MAX}; got {self.start_level} + "
-                f"{self.num_levels}"
-            )
+        check_level_set(self.num_levels, self.start_level)
 
     @property
     def threads(self) -> int:
@@ -209,6 +196,30 @@ _BOOL_OPTIONS = {
 }
 
 
-def _check_range(name: str, value: object, low: int, high: int) -> None:
+def check_level_set(num_levels: object, start_level: object) -> None:
+    """Raises ValueError unless the two name a set of level seeds."""
+    num_levels = check_range("num_levels", num_levels, 0, _INT32_MAX)
+    start_level = check_range("start_level", start_level, 0, _INT32_MAX)
+    if num_levels == 0 and start_level:
+        raise ValueError(
+            f"start_level {start_level} has no effect when num_levels is 0 (all levels); "
+            "set num_levels or leave start_level at 0"
+        )
+    if start_level + num_levels > _INT32_MAX:
+        raise ValueError(
+            f"start_level + num_levels must be at most {_INT32_MAX}; got {start_level} + "
+            f"{num_levels}"
+        )
+
+
+def check_range(name: str, value: object, low: int, high: int) -> int:
+    """`value`; raises ValueError unless it is an integer from `low` to `high`."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} must be an integer from {low} to {high}; got {value!r}")
+    return value
+
+
+def check_bool(name: str, value: object) -> None:
+    """Raises ValueError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False; got {value!r}")

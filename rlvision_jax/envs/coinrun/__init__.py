@@ -1,0 +1,1 @@
+"""CoinRun on the device: levels, physics and pictures bit for bit as Procgen makes them."""
