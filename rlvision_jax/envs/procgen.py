@@ -14,12 +14,10 @@ import numpy.typing as npt
 from jaxtyping import UInt8
 
 from rlvision_jax.envs import procgen_library
+from rlvision_jax.envs.actions import FORCE_RESET, check_actions
 from rlvision_jax.envs.base import TimeStep
 from rlvision_jax.envs.procgen_config import ACTION_NAMES, ProcgenConfig
 from rlvision_jax.envs.procgen_state import check_state
-
-FORCE_RESET = -1
-"""Action that ends an episode: the agent does nothing once, then the next level begins."""
 
 _FRAME_SHAPE = (64, 64, 3)
 _HUMAN_FRAME_SHAPE = (512, 512, 3)
@@ -151,7 +149,7 @@ class ProcgenEnv:
           RuntimeError: if a step is under way, or the environment is closed.
         """
         self._check_idle()
-        self._action[:] = self._checked_actions(actions)
+        self._action[:] = check_actions(actions, self.num_envs, self.num_actions)
         self._untouched = False
         self._waiting = True
         self._library.libenv_act(self._handle)
@@ -269,23 +267,6 @@ class ProcgenEnv:
             level_complete=self._level_complete,
         )
         return TimeStep(*(array.copy() for array in moment)) if self._copy else moment
-
-    def _checked_actions(self, actions: npt.ArrayLike) -> np.ndarray:
-        array = np.asarray(actions)
-        if array.shape != (self.num_envs,):
-            raise ValueError(
-                f"actions must have shape ({self.num_envs},), one for each environment; got "
-                f"{array.shape}"
-            )
-        if array.dtype.kind not in "iu":
-            raise ValueError(f"actions must be integers; got {array.dtype}")
-        low, high = array.min(), array.max()
-        if low < FORCE_RESET or high >= self.num_actions:
-            raise ValueError(
-                f"actions must be from 0 to {self.num_actions - 1}, or {FORCE_RESET} to force a "
-                f"reset; got values from {low} to {high}"
-            )
-        return array
 
     def _check_usable(self) -> None:
         if not self._finalizer.alive:

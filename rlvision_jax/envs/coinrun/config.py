@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rlvision_jax._checks import check_choice
+from rlvision_jax.envs.coinrun.types import Visible
 from rlvision_jax.envs.procgen_config import check_bool, check_level_set, check_range
 
 CoinRunMode = Literal["easy", "hard"]
@@ -26,6 +27,8 @@ class CoinRunConfig:
         same episode.
       paint_velocity: paint the agent's velocity as two grey squares into the top left corner.
       debug_mode: 0, or a sum of 2 (no pits), 4 (no crates) and 8 (flat).
+      invisible: kinds of object that are not drawn in any level but act all the same, such as
+        ("saw",): the paper's invisible saws. Of "agent", "saw", "enemy", "crate", "trail".
 
     Raises:
       ValueError: if an option is of the wrong type or out of range, or two contradict.
@@ -40,6 +43,7 @@ class CoinRunConfig:
     use_sequential_levels: bool = False
     paint_velocity: bool = False
     debug_mode: int = 0
+    invisible: tuple[str, ...] = ()
 
     def __post_init__(self):
         check_choice("distribution_mode", self.distribution_mode, get_args(CoinRunMode))
@@ -48,6 +52,9 @@ class CoinRunConfig:
         for name, value in vars(self).items():
             if isinstance(CoinRunConfig.__dataclass_fields__[name].default, bool):
                 check_bool(name, value)
+        object.__setattr__(self, "invisible", tuple(self.invisible))
+        for kind in self.invisible:
+            check_choice("kind of object to hide", kind, Visible._fields)
 
     @property
     def level_bounds(self) -> tuple[int, int]:

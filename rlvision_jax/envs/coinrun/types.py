@@ -135,7 +135,7 @@ class State(NamedTuple):
     Attributes:
       grid, sprites: as in `Level`.
       player, enemies, trails, scenery: what moves, and what is only seen.
-      visible: which kinds of entity are drawn; a new episode shows all of them.
+      visible: which kinds of entity are drawn; a new episode goes by the config.
       time: steps of this episode.
       level_seed: of the level being played.
       prev_level_seed: of the episode before; 0 in the first.

@@ -1,0 +1,34 @@
+"""Actions of a batch of Procgen games, checked before the game sees them."""
+
+import numpy as np
+import numpy.typing as npt
+
+FORCE_RESET = -1
+"""Action that ends an episode: the agent does nothing once, then the next level begins."""
+
+
+def check_actions(actions: npt.ArrayLike, num_envs: int, num_actions: int) -> np.ndarray:
+    """The actions as an array.
+
+    Args:
+      actions: integers of shape (env,).
+      num_envs: environments stepped together.
+      num_actions: actions are below this number, or `FORCE_RESET`.
+
+    Raises:
+      ValueError: if the shape, the type or the range of the actions is wrong.
+    """
+    array = np.asarray(actions)
+    if array.shape != (num_envs,):
+        raise ValueError(
+            f"actions must have shape ({num_envs},), one for each environment; got {array.shape}"
+        )
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"actions must be integers; got {array.dtype}")
+    low, high = array.min(), array.max()
+    if low < FORCE_RESET or high >= num_actions:
+        raise ValueError(
+            f"actions must be from 0 to {num_actions - 1}, or {FORCE_RESET} to force a "
+            f"reset; got values from {low} to {high}"
+        )
+    return array
