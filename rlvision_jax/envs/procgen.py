@@ -16,8 +16,11 @@ from jaxtyping import UInt8
 from rlvision_jax.envs import procgen_library
 from rlvision_jax.envs.actions import FORCE_RESET, check_actions
 from rlvision_jax.envs.base import TimeStep
+from rlvision_jax.envs.procgen_coinrun import CoinRunState, decode_state, encode_state
 from rlvision_jax.envs.procgen_config import ACTION_NAMES, ProcgenConfig
 from rlvision_jax.envs.procgen_state import check_state
+
+__all__ = ["FORCE_RESET", "CoinRunState", "ProcgenEnv", "decode_state", "encode_state"]
 
 _FRAME_SHAPE = (64, 64, 3)
 _HUMAN_FRAME_SHAPE = (512, 512, 3)
