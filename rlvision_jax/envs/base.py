@@ -1,10 +1,10 @@
-"""The contract of host environments: what a step returns and what an environment offers."""
+"""The two contracts of environments, on the host and on the device, and what a step returns."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, UInt8
+from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray, UInt8
 
 
 class TimeStep(NamedTuple):
@@ -78,4 +78,45 @@ class HostEnv(Protocol):
 
     def close(self) -> None:
         """Frees the environment; it cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class DeviceEnv(Protocol):
+    """One game as pure functions; `jax.vmap` them over keys, states and actions.
+
+    An environment is itself a pytree, whose leaves may be large (pictures, tabled levels): hand
+    it to jitted functions as an argument. Its states are pytrees of plain arrays, and the time
+    steps it returns hold JAX arrays without the `env` axis.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that `make` knows it by."""
+        ...
+
+    @property
+    def num_actions(self) -> int:
+        """Actions are 0 to `num_actions` - 1."""
+        ...
+
+    @property
+    def observation_shape(self) -> tuple[int, int, int]:
+        """Height, width and channel of a frame."""
+        ...
+
+    @property
+    def level_set(self) -> Any:
+        """Pytree that says which levels its games draw from.
+
+        A state carries its own, so that one environment steps games of different level sets.
+        """
+        ...
+
+    def reset(self, key: PRNGKeyArray, level_set: Any = None) -> tuple[Any, TimeStep]:
+        """Starts a game, on levels of `level_set` (None: the environment's own)."""
+        ...
+
+    def step(self, key: PRNGKeyArray, state: Any, action: Int32[Array, ""]) -> tuple[Any, TimeStep]:
+        """Takes one action; when the episode ends, the state returned opens the next."""
         ...
