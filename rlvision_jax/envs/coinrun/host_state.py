@@ -8,7 +8,9 @@ episodes, the ages of entities, and the order of saws among crates and enemies. 
 - Whether a hazard touches the agent, and whether a crate carries it, are asked of each entity and
   joined by "or". Of several crates that the agent falls into, it ends up on the topmost.
 - Of two sprites only the later hides the earlier. Saws and crates fill one cell each. Crates
-  in one cell keep their order, and so do enemies, and trails, which all lie over them.
+  in one cell keep their order, and so do enemies, and trails, which all lie over them. (Rounding
+  makes neighbours overlap by a line of pixels for 4 in 10^7 positions of the camera. Only there
+  would the order of crates side by side be seen.)
 """
 
 import dataclasses
