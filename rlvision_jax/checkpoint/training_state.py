@@ -77,20 +77,24 @@ class TrainingStateStore:
             ) from error
         orbax_log.setLevel(level)
 
-    def load(self, step: int, like: Any) -> TrainingState:
+    def load(self, step: int, like: Any, collector_like: Any = None) -> TrainingState:
         """Loads a checkpoint.
 
         Args:
           step: one that was saved.
           like: a learner of the same structure, shapes and types.
+          collector_like: the same of the environments' states; None: a dictionary of whatever
+            arrays were saved.
 
         Raises:
-          CheckpointError: if the checkpoint is damaged, or its learner is of another structure.
+          CheckpointError: if the checkpoint is damaged, or of another structure.
         """
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        learner, collector = (
+            jax.tree.map(ocp.utils.to_shape_dtype_struct, tree) for tree in (like, collector_like)
+        )
         wanted = ocp.args.Composite(
-            learner=ocp.args.StandardRestore(abstract),
-            collector=ocp.args.StandardRestore(),
+            learner=ocp.args.StandardRestore(learner),
+            collector=ocp.args.StandardRestore(collector),
             progress=ocp.args.JsonRestore(),
         )
         try:

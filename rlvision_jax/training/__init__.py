@@ -1,5 +1,6 @@
-"""Proximal policy optimization on host environments, and evaluation on held-out levels."""
+"""Proximal policy optimization, on the device or on host environments, and evaluation."""
 
+from rlvision_jax.training.agent_run import Progress
 from rlvision_jax.training.config import PRESETS, PPOConfig, TrainConfig
 from rlvision_jax.training.evaluation import (
     Evaluation,
@@ -10,7 +11,7 @@ from rlvision_jax.training.evaluation import (
 from rlvision_jax.training.gae import generalized_advantages
 from rlvision_jax.training.metrics import read_metrics
 from rlvision_jax.training.playing import Played, play, sample_observations
-from rlvision_jax.training.train import Progress, TrainResult, train
+from rlvision_jax.training.train import TrainResult, train
 
 __all__ = [
     "PRESETS",

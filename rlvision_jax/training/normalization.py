@@ -33,7 +33,7 @@ class RewardScale(NamedTuple):
 
 def initial_scale(num_envs: int) -> RewardScale:
     """Statistics before any reward: mean 0, variance 1, weight 1e-4."""
-    return RewardScale(jnp.zeros(()), jnp.ones(()), jnp.full((), 1e-4), jnp.zeros(num_envs))
+    return RewardScale(jnp.zeros(()), jnp.ones(()), jnp.float32(1e-4), jnp.zeros(num_envs))
 
 
 def scale_rewards(

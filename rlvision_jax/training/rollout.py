@@ -18,9 +18,12 @@ from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
 from rlvision_jax.models import Policy
 
+# Episodes that the metrics are means over.
+RECENT_EPISODES = 100
+
 
 class Rollout(NamedTuple):
-    """Experience between two updates.
+    """Experience between two updates, in NumPy's arrays (host) or JAX's (device).
 
     Attributes:
       observations: frames acted on, 0-255.
@@ -32,13 +35,13 @@ class Rollout(NamedTuple):
       bootstrap_values: value of the frame after the last step.
     """
 
-    observations: UInt8[np.ndarray, "time env height width channel"]
-    actions: Int32[np.ndarray, "time env"]
-    log_probs: Float[np.ndarray, "time env"]
-    values: Float[np.ndarray, "time env"]
-    rewards: Float[np.ndarray, "time env"]
-    done: Bool[np.ndarray, "time env"]
-    bootstrap_values: Float[np.ndarray, " env"]
+    observations: UInt8[Array | np.ndarray, "time env height width channel"]
+    actions: Int32[Array | np.ndarray, "time env"]
+    log_probs: Float[Array | np.ndarray, "time env"]
+    values: Float[Array | np.ndarray, "time env"]
+    rewards: Float[Array | np.ndarray, "time env"]
+    done: Bool[Array | np.ndarray, "time env"]
+    bootstrap_values: Float[Array | np.ndarray, " env"]
 
 
 class Episode(NamedTuple):
@@ -164,7 +167,7 @@ class Collector:
                 )
                 rollout.observations[t, group] = self.observations[group]
                 rollout.actions[t, group] = actions
-                env.send(rollout.actions[t, group])
+                env.send(np.asarray(rollout.actions[t, group]))
                 rollout.log_probs[t, group] = log_probs
                 rollout.values[t, group] = values
         for env, group in zip(self.envs, groups, strict=True):

@@ -124,10 +124,19 @@ def make_update(policy: Policy, config: PPOConfig, *, compiled: bool | None = No
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _samples(
+def samples_of(
     config: PPOConfig, reward_scale: RewardScale, rollout: Rollout
 ) -> tuple[RewardScale, Minibatch]:
-    """Turns a rollout into samples with advantages and value targets, not yet normalized."""
+    """Turns a rollout into samples with advantages and value targets, not yet normalized.
+
+    Args:
+      config: settings of the algorithm. Static.
+      reward_scale: running scale before the rollout.
+      rollout: the experience.
+
+    Returns:
+      The scale after it; the samples, whose axes are still time and env.
+    """
     rewards, values = jnp.asarray(rollout.rewards), jnp.asarray(rollout.values)
     done = jnp.asarray(rollout.done)
     if config.normalize_rewards:
@@ -149,7 +158,12 @@ def _samples(
         advantages=advantages,
         targets=advantages + values,
     )
-    return reward_scale, Minibatch(*(x.reshape(config.batch_size, *x.shape[2:]) for x in samples))
+    return reward_scale, samples
+
+
+def _in_one_row(samples: Minibatch) -> Minibatch:
+    """Samples of all times and environments along one axis."""
+    return Minibatch(*(x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in samples))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -169,7 +183,10 @@ def minibatch_indices(config: PPOConfig, key: Array) -> Int32[Array, "minibatch 
 
 
 def _minibatch(samples: Minibatch, indices: Array | np.ndarray) -> Minibatch:
-    minibatch = Minibatch(*(x[indices] for x in samples))
+    return Minibatch(*(x[indices] for x in samples))
+
+
+def _normalized(minibatch: Minibatch) -> Minibatch:
     return minibatch._replace(advantages=normalize_advantages(minibatch.advantages))
 
 
@@ -221,24 +238,47 @@ def _summarized(
     )
 
 
+def scan_minibatches(
+    policy: Policy,
+    config: PPOConfig,
+    state: LearnerState,
+    samples: Minibatch,
+    rows: Int32[Array, "minibatch ..."],
+    cut: Callable[[Minibatch, Array], Minibatch],
+) -> tuple[LearnerState, UpdateMetrics]:
+    """Takes one gradient step for each row, in one compiled loop.
+
+    Args:
+      policy: the policy to train.
+      config: settings of the algorithm.
+      state: learner before the first step, its reward scale after the rollout.
+      samples: all samples, as `samples_of` made them.
+      rows: which samples make up each minibatch, in the way that `cut` understands.
+      cut: takes a row's minibatch out of the samples.
+    """
+
+    def step(carry: tuple, row: Array) -> tuple[tuple, tuple[LossMetrics, Array]]:
+        params, optimizer_state = carry
+        whole = _gradient(policy, config, params, _normalized(cut(samples, row)))
+        params, optimizer_state, metrics = _descend(config, params, optimizer_state, [whole])
+        return (params, optimizer_state), metrics
+
+    (params, optimizer_state), (losses, norms) = jax.lax.scan(
+        step, (state.params, state.optimizer_state), rows
+    )
+    state = LearnerState(params, optimizer_state, state.reward_scale)
+    return state, _summarized(samples, losses, norms)
+
+
 # The state is not donated: a run that is interrupted saves the one it had.
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _compiled_update(
     policy: Policy, config: PPOConfig, state: LearnerState, rollout: Rollout, key: Array
 ) -> tuple[LearnerState, UpdateMetrics]:
-    reward_scale, samples = _samples(config, state.reward_scale, rollout)
-
-    def step(carry: tuple, indices: Array) -> tuple[tuple, tuple[LossMetrics, Array]]:
-        params, optimizer_state = carry
-        whole = _gradient(policy, config, params, _minibatch(samples, indices))
-        params, optimizer_state, row = _descend(config, params, optimizer_state, [whole])
-        return (params, optimizer_state), row
-
-    (params, optimizer_state), (losses, norms) = jax.lax.scan(
-        step, (state.params, state.optimizer_state), minibatch_indices(config, key)
-    )
-    state = LearnerState(params, optimizer_state, reward_scale)
-    return state, _summarized(samples, losses, norms)
+    reward_scale, samples = samples_of(config, state.reward_scale, rollout)
+    state = state._replace(reward_scale=reward_scale)
+    rows = minibatch_indices(config, key)
+    return scan_minibatches(policy, config, state, _in_one_row(samples), rows, _minibatch)
 
 
 class _ThreadedUpdate:
@@ -258,14 +298,15 @@ class _ThreadedUpdate:
         # Frames stay NumPy's: minibatches are cut out of them here.
         frames = rollout.observations.reshape(-1, *rollout.observations.shape[2:])
         no_frames = np.empty((*rollout.actions.shape, 0), np.uint8)
-        reward_scale, samples = _samples(
+        reward_scale, samples = samples_of(
             config, state.reward_scale, rollout._replace(observations=no_frames)
         )
-        on_host = Minibatch(*map(np.asarray, samples))._replace(observations=frames)
+        on_host = _in_one_row(Minibatch(*map(np.asarray, samples)))._replace(observations=frames)
         params, optimizer_state = state.params, state.optimizer_state
         rows = []
         for indices in np.asarray(minibatch_indices(config, key)):
-            shares = list(self._shares(params, _minibatch(on_host, indices)))
+            minibatch = _normalized(_minibatch(on_host, indices))
+            shares = list(self._shares(params, minibatch))
             params, optimizer_state, row = _descend(config, params, optimizer_state, shares)
             rows.append(row)
         losses, norms = jax.tree.map(lambda *minibatches: np.stack(minibatches), *rows)
