@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from rlvision_jax.envs.coinrun.constants import (
     CRATE,
     ENEMY,
+    ENEMY_BARRIER,
     MAX_ENEMIES,
     NUM_CRATE_THEMES,
     NUM_ENEMY_THEMES,
@@ -23,13 +24,18 @@ from rlvision_jax.envs.coinrun.constants import (
     SAW,
     TRAIL,
     TRAIL_AGES,
+    WALL_MID,
+    WALL_TOP,
     WORLD_SIZE,
 )
 from rlvision_jax.envs.coinrun.types import Enemies, State, Trails, Visible
 from rlvision_jax.envs.procgen_coinrun import ENTITY, CoinRunState
 
-# Tiles per step. Faster enemies would move in more than 4 parts, a faster agent in more than 6.
-_MAX_SPEED_X = {"agent": 0.9, "enemy": 1.2}
+# Tiles per step. A faster agent would move in more than 6 parts, and a faster enemy meet cells
+# beyond its neighbours.
+_MAX_SPEED_X = {"agent": 0.9, "enemy": 0.5}
+# What turns an enemy round, and the half width with which it feels that.
+_ENEMY_WALLS, _ENEMY_CORNER = (WALL_MID, WALL_TOP, ENEMY_BARRIER), np.float32(0.49)
 # Tiles around the world where the agent may be.
 _MARGIN = 2
 
@@ -118,7 +124,7 @@ def read(state: CoinRunState) -> Objects:
     return Objects(
         agent=kinds["agent"][0],
         sprites=_read_sprites(entities),
-        enemies=_read_enemies(kinds["enemy"]),
+        enemies=_read_enemies(kinds["enemy"], state.grid),
         trails=_read_trails(entities),
         visible=Visible(*visible),
     )
@@ -254,13 +260,21 @@ def _read_sprites(entities: np.ndarray) -> UInt8[np.ndarray, "64 64"]:
     return sprites
 
 
-def _read_enemies(records: np.ndarray) -> Enemies:
+def _read_enemies(records: np.ndarray, grid: np.ndarray) -> Enemies:
     if len(records) > MAX_ENEMIES:
         raise ValueError(f"a level has at most {MAX_ENEMIES} enemies; got {len(records)}")
     if not np.isin(records["y"] - 0.5, range(WORLD_SIZE)).all():
         raise ValueError(f"enemies must walk at the height of a cell's centre; got {records['y']}")
-    if not ((records["x"] >= 0) & (records["x"] <= WORLD_SIZE)).all():
-        raise ValueError(f"enemies must be within the world, x 0 to 64; got {records['x']}")
+    rows = records["y"].astype(int)
+    for side in (-_ENEMY_CORNER, _ENEMY_CORNER):
+        columns = np.floor(records["x"] + side)
+        if not ((columns >= 0) & (columns < WORLD_SIZE)).all():
+            raise ValueError(f"enemies must be within the world; got x {records['x']}")
+        if np.isin(grid[rows, columns.astype(int)], _ENEMY_WALLS).any():
+            raise ValueError(
+                "enemies must be outside of walls and barriers; got them at x "
+                f"{records['x']}, y {records['y']}"
+            )
     empty = np.zeros(MAX_ENEMIES - len(records), np.float32)
     x, y, vx, theme = (
         np.concatenate([records[name], empty]) for name in ("x", "y", "vx", "image_theme")

@@ -21,17 +21,12 @@ import numpy as np
 from rlvision_jax.envs.coinrun import host_entities, mersenne_twister
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.constants import (
-    COIN,
-    ENEMY_BARRIER,
-    LAVA_MID,
-    LAVA_TOP,
+    CELLS,
     NUM_BACKGROUNDS,
     NUM_GROUND_THEMES,
-    SPACE,
     TIME_LIMIT,
     VISIBLE_TILES,
     WALL_MID,
-    WALL_TOP,
     WORLD_SIZE,
 )
 from rlvision_jax.envs.coinrun.types import LevelSet, MersenneTwister, Player, Scenery, State
@@ -95,7 +90,6 @@ _DEFAULTS: dict[str, int | float] = {
     "step_rand_int": 0,
     "min_visibility": 0.0,
 }
-_CELLS = (SPACE, COIN, WALL_MID, WALL_TOP, LAVA_MID, LAVA_TOP, ENEMY_BARRIER)
 # The seed of a C++ generator that nobody seeded: that of generated art.
 _UNSEEDED = 5489
 
@@ -155,9 +149,9 @@ def from_procgen(state: CoinRunState, config: CoinRunConfig | None = None) -> St
 
 def read(state: CoinRunState) -> State:
     """`from_procgen`, of a game with any options and constants of motion."""
-    unknown = np.setdiff1d(state.grid, _CELLS)
+    unknown = np.setdiff1d(state.grid, CELLS)
     if unknown.size:
-        raise ValueError(f"cells of a CoinRun grid are of {_CELLS}; this one also has {unknown}")
+        raise ValueError(f"cells of a CoinRun grid are of {CELLS}; this one also has {unknown}")
     _check_choice("background_index", state.background_index, NUM_BACKGROUNDS)
     _check_choice("wall_theme", state.wall_theme, NUM_GROUND_THEMES)
     objects = host_entities.read(state)
