@@ -11,6 +11,7 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array
 
+from rlvision_jax.models.convolution import FrameConv
 from rlvision_jax.models.layers import ResidualBlock, hidden_init, max_pool
 from rlvision_jax.models.network import LayeredNetwork
 
@@ -19,10 +20,15 @@ _CHANNELS = {"stack1": 16, "stack2": 32, "stack3": 32}
 
 class _Stack(nn.Module):
     channels: int
+    reads_frames: bool
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = max_pool(nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv")(x))
+        if self.reads_frames:
+            x = FrameConv(self.channels, 3, name="conv")(x)
+        else:
+            x = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv")(x)
+        x = max_pool(x)
         x = ResidualBlock(self.channels, name="block1")(x)
         return nn.relu(ResidualBlock(self.channels, name="block2")(x))
 
@@ -36,7 +42,7 @@ class ImpalaNetwork(LayeredNetwork):
     @nn.nowrap
     def layer(self, name: str, x: Array) -> Array:
         """One stack."""
-        return _Stack(_CHANNELS[name], name=name)(x)
+        return _Stack(_CHANNELS[name], name == self.layer_names[0], name=name)(x)
 
     @nn.nowrap
     def consumer(self, name: str) -> tuple[str, ...]:

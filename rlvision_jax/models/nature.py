@@ -5,7 +5,7 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array
 
-from rlvision_jax.models.layers import hidden_init
+from rlvision_jax.models.convolution import StridedConv
 from rlvision_jax.models.network import LayeredNetwork
 
 # layer -> (channels, kernel size, stride); no padding
@@ -22,15 +22,7 @@ class NatureNetwork(LayeredNetwork):
     def layer(self, name: str, x: Array) -> Array:
         """One convolution with ReLU."""
         channels, size, stride = _CONVOLUTIONS[name]
-        convolution = nn.Conv(
-            channels,
-            (size, size),
-            (stride, stride),
-            padding="VALID",
-            kernel_init=hidden_init,
-            name=name,
-        )
-        return nn.relu(convolution(x))
+        return nn.relu(StridedConv(channels, size, stride, name=name)(x))
 
     @nn.nowrap
     def consumer(self, name: str) -> tuple[str, ...]:

@@ -1,0 +1,51 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from rlvision_jax.models.convolution import FrameConv, StridedConv
+
+# Sums of up to 500 float32 products in another order.
+_CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+def _draw(*shape):
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+
+
+def _assert_equal_modules(ours, plain, x):
+    """Same initial parameters, values and gradients from the same key."""
+    params = plain.init(jax.random.key(0), x)
+    np.testing.assert_array_equal(
+        *(leaf["params"]["kernel"] for leaf in (params, ours.init(jax.random.key(0), x)))
+    )
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)
+    np.testing.assert_allclose(ours.apply(params, x), plain.apply(params, x), **_CLOSE)
+
+    def gradients(module):
+        return jax.grad(lambda *a: jnp.sum(module.apply(*a) ** 2) / x.size, (0, 1))(params, x)
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, **_CLOSE), gradients(ours), gradients(plain)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 5, 2, 1)])
+def test_frame_convolution_equals_the_plain_one(size, shape):
+    plain = nn.Conv(4, (size, size), kernel_init=nn.initializers.glorot_uniform())
+    _assert_equal_modules(FrameConv(4, size), plain, _draw(*shape))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(8, 4), (4, 2), (3, 1)])
+@pytest.mark.parametrize("length", [8, 15, 16])
+def test_strided_convolution_equals_the_plain_one(size, stride, length):
+    plain = nn.Conv(
+        5,
+        (size, size),
+        (stride, stride),
+        padding="VALID",
+        kernel_init=nn.initializers.glorot_uniform(),
+    )
+    _assert_equal_modules(StridedConv(5, size, stride), plain, _draw(2, length, 17, 3))
