@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt32
 
 _WORDS = 624
+_DAMAGED = "a random generator is 624 words of 32 bits and a position up to 624"
 
 
 class RandGen(NamedTuple):
@@ -36,20 +37,18 @@ class RandGen(NamedTuple):
     @property
     def words(self) -> UInt32[np.ndarray, " 624"]:
         """The state of the present round, before tempering."""
-        return np.array(self._numbers()[:-1], np.uint32)
+        try:
+            words = np.array([int(word) for word in self.text.split(b" ")[:-1]], np.uint32)
+        except (ValueError, OverflowError):
+            words = np.zeros(0, np.uint32)
+        if len(words) != _WORDS:
+            raise ValueError(f"{_DAMAGED}; got {self.text[:40]!r}")
+        return words
 
     @property
     def position(self) -> int:
         """How many words of the round have been drawn; at 624 the next draw makes a new round."""
-        return self._numbers()[-1]
-
-    def _numbers(self) -> list[int]:
-        try:
-            numbers = [int(number) for number in self.text.split(b" ")]
-        except ValueError:
-            numbers = []
-        if len(numbers) != _WORDS + 1 or not 0 <= numbers[-1] <= _WORDS:
-            raise ValueError(
-                f"a random generator is 624 words and a position up to 624; got {self.text[:40]!r}"
-            )
-        return numbers
+        last = self.text.rpartition(b" ")[2]
+        if not last.isdigit() or int(last) > _WORDS:
+            raise ValueError(f"{_DAMAGED}; got position {last[:40]!r}")
+        return int(last)

@@ -102,10 +102,19 @@ def test_generators_are_written_as_they_were_read(make_env):
         assert RandGen.from_words(generator.words, generator.position) == generator
 
 
-def test_a_damaged_generator_is_refused():
-    for text in (b"1 2 3", b" ".join([b"1"] * 624 + [b"625"]), b" ".join([b"x"] * 625)):
-        with pytest.raises(ValueError, match="624 words and a position up to 624; got b"):
-            _ = RandGen(1, text).words
+@pytest.mark.parametrize("text", [b"1 2 3", b"x " * 624 + b"1", b"4294967296 " * 624 + b"1"])
+def test_damaged_words_of_a_generator_are_refused(text):
+    with pytest.raises(ValueError, match="624 words of 32 bits and a position up to 624; got b"):
+        _ = RandGen(1, text).words
+
+
+@pytest.mark.parametrize("position", [b"625", b"-1", b"x", b""])
+def test_a_damaged_position_of_a_generator_is_refused(position):
+    with pytest.raises(ValueError, match="and a position up to 624; got position b"):
+        _ = RandGen(1, b"1 " * 624 + position).position
+
+
+def test_a_generator_is_made_of_words_within_the_round():
     with pytest.raises(ValueError, match="position must be from 0 to 624; got 625"):
         RandGen.from_words(np.zeros(624, np.uint32), 625)
 

@@ -290,13 +290,13 @@ def _read_trails(entities: np.ndarray) -> Trails:
     first_trail = np.argmax(is_trail) if is_trail.any() else len(entities)
     if is_static[first_trail:].any() or (np.diff(ages) > 0).any():
         raise ValueError("trails must be listed after saws and crates, the oldest first")
+    trails = entities[is_trail]
+    # How many trails of its age are listed after each one.
+    slots = np.searchsorted(-ages, -ages, side="right") - 1 - np.arange(len(ages))
+    if (slots >= MAX_ENEMIES).any():
+        raise ValueError(f"at most {MAX_ENEMIES} trails are dropped at one step; got more")
     x, y = np.zeros((2, TRAIL_AGES, MAX_ENEMIES), np.float32)
     exists = np.zeros((TRAIL_AGES, MAX_ENEMIES), np.bool_)
-    for age in range(TRAIL_AGES):
-        records = entities[is_trail][ages == age][::-1]
-        if len(records) > MAX_ENEMIES:
-            raise ValueError(f"{MAX_ENEMIES} trails are dropped at one step; got {len(records)}")
-        x[age, : len(records)], y[age, : len(records)] = records["x"], records["y"]
-        exists[age, : len(records)] = True
+    x[ages, slots], y[ages, slots], exists[ages, slots] = trails["x"], trails["y"], True
     leaves: Any = x, y, exists
     return Trails(*leaves)

@@ -245,6 +245,11 @@ def test_crowds_that_the_device_cannot_hold_are_refused(rich):
         host_state.from_procgen(with_entities(rich, np.repeat(one[CRATE], 2)))
     with pytest.raises(ValueError, match="at most 35 enemies; got"):
         host_state.from_procgen(with_entities(rich, np.repeat(one[ENEMY], MAX_ENEMIES)))
+    trail = rich.entities[rich.entities["life_time"] == 0][:1]
+    assert trail["type"] == TRAIL
+    many_trails = np.concatenate([rich.entities, np.repeat(trail, MAX_ENEMIES)])
+    with pytest.raises(ValueError, match="at most 35 trails are dropped at one step; got more"):
+        host_state.from_procgen(rich._replace(entities=many_trails))
     with pytest.raises(ValueError, match="trails must be listed after saws and crates"):
         host_state.from_procgen(rich._replace(entities=late_crate))
 
