@@ -1,0 +1,91 @@
+"""Which crates carry the agent when it falls.
+
+A crate carries an agent that was above it when the step began, falls, and does not hold "down";
+for any other it is not there.
+
+Source: openai/procgen, `is_blocked_ents` in `procgen/src/games/coinrun.cpp`.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float32, UInt8
+
+from rlvision_jax.envs.coinrun.collision import (
+    CRATE_BITS,
+    LATE_CRATE_BITS,
+    MARGIN,
+    OBJECT_RADIUS,
+    RADIUS_Y,
+    REACH_X,
+    REACH_Y,
+    cell_of,
+    cells_at,
+    center_of,
+)
+from rlvision_jax.envs.coinrun.constants import WORLD_SIZE
+from rlvision_jax.envs.coinrun.types import Player
+
+# The lower border of a row of crates is 1.5787 tiles below an agent that stands on them.
+_BELOW_AGENT = np.float32(1.57)
+# How far a step can lift the agent, with a crate's push.
+_RISE = 3
+_LATE = np.float32(WORLD_SIZE)
+
+
+class Crates(NamedTuple):
+    """The crates that carry the agent, in a square window of cells.
+
+    Attributes:
+      x: centres of the columns.
+      y: centres of the rows, from the highest on.
+      keys: a crate's y, plus the world's height if it is in the second layer of `State.sprites`;
+        0 where none carries the agent.
+    """
+
+    x: Float32[Array, "1 size"]
+    y: Float32[Array, "size 1"]
+    keys: Float32[Array, "size size"]
+
+    def touch(
+        self, x: Float32[Array, ""], y: Float32[Array, ""]
+    ) -> tuple[Bool[Array, ""], Float32[Array, ""]]:
+        """Whether an agent at (x, y) touches a crate, and the y of the one that acts first.
+
+        That is the one made last: crates of the second layer were made after those of the first
+        near them, and piles from the bottom up.
+        """
+        is_near_x = jnp.abs(x - self.x) < REACH_X + MARGIN
+        is_near_y = jnp.abs(y - self.y) < REACH_Y + MARGIN
+        key = jnp.max(jnp.where(is_near_x & is_near_y, self.keys, 0))
+        return key > 0, jnp.where(key > _LATE, key - _LATE, key)
+
+    def cover(self, x: Float32[Array, ""], y: Float32[Array, ""]) -> Bool[Array, ""]:
+        """Whether an agent at (x, y) would touch no crate outside of the window."""
+        is_inside_x = (x - self.x[0, 0] >= REACH_X - 1) & (self.x[0, -1] - x >= REACH_X - 1)
+        return is_inside_x & (y - self.y[-1, 0] >= REACH_Y - 1)
+
+
+def find_crates(
+    sprites: UInt8[Array, "64 64"], player: Player, falls_through: Bool[Array, ""], size: int
+) -> Crates:
+    """Looks for crates around and below the agent.
+
+    Args:
+      sprites: as in `State`.
+      player: before it moves.
+      falls_through: whether it holds "down".
+      size: rows and columns of the window, odd. Static.
+    """
+    # The highest row in which a crate may be below the agent, unless that is out of reach.
+    row = jnp.minimum(cell_of(player.last_y - _BELOW_AGENT), cell_of(player.y) + _RISE)
+    offsets = np.arange(size, dtype=np.int32)
+    rows = (row - offsets)[:, None]
+    columns = (cell_of(player.x) + offsets - size // 2)[None, :]
+    x, y = center_of(columns), center_of(rows)
+    cells = cells_at(sprites, rows, columns, 0)
+    was_above = player.last_y >= y + OBJECT_RADIUS + RADIUS_Y
+    carries = ((cells & CRATE_BITS) != 0) & was_above & ~falls_through
+    is_late = (cells & LATE_CRATE_BITS) != 0
+    return Crates(x, y, jnp.where(carries, jnp.where(is_late, y + _LATE, y), 0))
