@@ -242,6 +242,8 @@ def _check_records(kind: str, records: np.ndarray, time: int, is_hidden: bool) -
 def _read_sprites(entities: np.ndarray) -> UInt8[np.ndarray, "64 64"]:
     static = entities[np.isin(entities["type"], (SAW, CRATE))]
     sprites = np.zeros((WORLD_SIZE, WORLD_SIZE), np.uint8)
+    columns_with_crates = set()
+    last_crate, shift = None, _CRATE_SHIFTS[0]
     for record in static:
         column, row = record["x"] - 0.5, record["y"] - 0.5
         place = f"x {record['x']}, y {record['y']}"
@@ -253,10 +255,17 @@ def _read_sprites(entities: np.ndarray) -> UInt8[np.ndarray, "64 64"]:
                 raise ValueError(f"a saw must be the first in its cell; got another at {place}")
             sprites[cell] = _SAW_BIT
         else:
+            if last_crate != (cell[0] - 1, cell[1]):
+                # A new pile; if there is an earlier one in its way, it is in the second layer.
+                near = {cell[1] - 1, cell[1], cell[1] + 1}
+                shift = _CRATE_SHIFTS[bool(near & columns_with_crates)]
             free = [shift for shift in _CRATE_SHIFTS if not sprites[cell] >> shift & _CRATE_BITS]
             if not free:
                 raise ValueError(f"a cell holds two crates; got three at {place}")
-            sprites[cell] |= (record["image_theme"] + 1) << free[0]
+            shift = shift if shift in free else free[0]
+            sprites[cell] |= (record["image_theme"] + 1) << shift
+            columns_with_crates.add(cell[1])
+            last_crate = cell
     return sprites
 
 

@@ -215,11 +215,13 @@ def _grid(course: Course, surface: Array) -> UInt8[Array, "64 64"]:
 def _sprites(
     sections: Section, surface: Array, outputs: UInt32[Array, " draw"]
 ) -> UInt8[Array, "64 64"]:
-    # Sections have their columns to themselves. Each has two piles, so a cell has two crates at
-    # most; there are none where its saw is.
+    # Sections have their columns to themselves, and no piles in the outermost. Each has two piles,
+    # so a cell has two crates at most; there are none where its saw is.
     first, second = (_pile_themes(pile, outputs) for pile in sections.piles)
-    lower = jnp.where(first > 0, first, second)
-    upper = jnp.where(first > 0, second, 0)
+    has_first = first[0] > 0
+    is_near_first = (has_first | jnp.roll(has_first, 1) | jnp.roll(has_first, -1))[None]
+    lower = first + jnp.where(is_near_first, 0, second)
+    upper = jnp.where(is_near_first, second, 0)
     crates = _as_cells(lower << 1 | upper << 4)
     saws = _as_cells(_rows(sections.saws))
     surface = _as_cells(surface)

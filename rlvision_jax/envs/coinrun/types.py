@@ -112,8 +112,9 @@ class Level(NamedTuple):
     Attributes:
       seed: its level seed.
       grid: Procgen's cells, row 0 at the bottom; see `constants`.
-      sprites: entities that never move, by cell. Bit 0: a saw. Bits 1-3: a crate, 1 + its theme,
-        or 0. Bits 4-6: the same for a second crate in the same cell, made (and drawn) later.
+      sprites: entities that never move, by cell. Bit 0: a saw. Bits 1-3: a crate of the first
+        layer, 1 + its theme, or 0. Bits 4-6: the same for the second layer. It holds piles that
+        were made (and are drawn, and met) later than another in their column or next to it.
       enemies: at the start of the episode.
       player_theme: one of five colours.
       scenery: what is only seen.

@@ -119,9 +119,9 @@ def test_the_state_says_what_is_seen(make_env):
                 assert game.sprites[cell] & 1
             if kind == CRATE:
                 crates.setdefault(cell, []).append(theme + 1)
-        for cell, (first, *second) in crates.items():
-            assert (game.sprites[cell] >> 1) & 7 == first
-            assert [(game.sprites[cell] >> 4) & 7] == (second or [0])
+        for cell, themes in crates.items():
+            layers = (game.sprites[cell] >> 1) & 7, (game.sprites[cell] >> 4) & 7
+            assert [theme for theme in layers if theme] == themes
         assert np.count_nonzero(game.sprites > 1) == len(crates)
         enemies = decoded.entities[decoded.entities["type"] == ENEMY]
         assert game.enemies.exists.sum() == len(enemies)

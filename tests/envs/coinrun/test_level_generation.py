@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlvision_jax.envs.coinrun import mersenne_twister
+from rlvision_jax.envs.coinrun import host_entities, mersenne_twister
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
-from rlvision_jax.envs.coinrun.constants import COIN, CRATE, ENEMY, MAX_ENEMIES, PLAYER, SAW
+from rlvision_jax.envs.coinrun.constants import COIN, ENEMY, MAX_ENEMIES, PLAYER
 from rlvision_jax.envs.coinrun.level_generation import (
     generate_level,
     next_level_seed,
@@ -46,7 +46,7 @@ def procgen_level(saved):
     return Level(
         seed=jnp.int32(saved.current_level_seed),
         grid=jnp.asarray(saved.grid.reshape(64, 64).astype(np.uint8)),
-        sprites=jnp.asarray(procgen_sprites(entities)),
+        sprites=jnp.asarray(host_entities.read(saved).sprites),
         enemies=Enemies(
             *map(jnp.asarray, (slots["x"], slots["y"], slots["vx"], themes)),
             exists=jnp.arange(MAX_ENEMIES) < len(enemies),
@@ -55,22 +55,6 @@ def procgen_level(saved):
         scenery=Scenery(*map(jnp.asarray, scenery)),
         rng=mersenne_twister.from_words(saved.rand_gen.words, saved.rand_gen.position),
     )
-
-
-def procgen_sprites(entities):
-    sprites = np.zeros((64, 64), np.uint8)
-    for entity in entities:
-        place = int(entity["y"]), int(entity["x"])
-        if entity["type"] == SAW:
-            assert sprites[place] == 0
-            sprites[place] = 1
-        elif entity["type"] == CRATE:
-            assert sprites[place] & 1 == 0, "a crate where a saw is"
-            assert sprites[place] < 1 << 4, "a third crate"
-            sprites[place] |= 1 + entity["image_theme"] << (4 if sprites[place] else 1)
-        else:
-            assert entity["type"] in (PLAYER, ENEMY)
-    return sprites
 
 
 def without_free_slots(levels):
