@@ -2,29 +2,39 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from rlvision_jax._checks import check_at_least
 from rlvision_jax.cli.console import parse_options, stages
-from rlvision_jax.training import PRESETS, PPOConfig, Progress, TrainConfig, train
+from rlvision_jax.training import (
+    PRESETS,
+    PPOConfig,
+    Progress,
+    TrainConfig,
+    TrainResult,
+    train,
+    train_population,
+)
 
 PresetName = Literal["easy-25M", "hard-200M", "smoke"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainCommand:
-    """Trains an agent with PPO, or continues the run that the folder holds.
+    """Trains an agent with PPO, or a population, or continues what the folder holds.
 
     Ctrl-C and SIGTERM save; the same command then continues exactly there. All other defaults
     come from the preset.
 
     Attributes:
-      folder: of the run; the agent ends up in its subfolder `agent`.
+      folder: of the run; the agent ends up in its subfolder `agent`, those of a population in
+        `member-000/agent` and so on.
       preset: where the settings below start from.
-      env: environment, such as procgen:coinrun.
+      env: environment, such as procgen:coinrun, or coinrun, which lives on the device.
       env_options: options of the environment, as NAME=VALUE, added to the preset's.
       model: network: impala, clear or nature.
       seed: of parameters, environments and actions.
@@ -32,6 +42,8 @@ class TrainCommand:
       checkpoint_minutes: minutes between checkpoints.
       tensorboard: write TensorBoard event files beside metrics.jsonl.
       initial_agent: folder of an agent to start from instead of fresh parameters.
+      population: agents trained at once, with seeds from `seed` on.
+      population_levels: numbers of levels; each is trained on with every seed.
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -44,6 +56,11 @@ class TrainCommand:
     checkpoint_minutes: float
     tensorboard: bool
     initial_agent: str | None = None
+    population: int = 1
+    population_levels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_at_least("population", self.population, 1)
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> "TrainCommand":
@@ -93,17 +110,32 @@ class TrainCommand:
         )
         with stages() as bars:
 
-            def show(progress: Progress) -> None:
-                metrics = progress.metrics
-                mean_return = metrics.get("episode_return")
-                note = f"{metrics['steps_per_second']:,.0f} steps/s"
-                if mean_return is not None:
-                    note += f", mean return {mean_return:.2f}"
-                bars.notify("training", progress.step, progress.total_steps, note)
+            def show(members: Sequence[Progress]) -> None:
+                rate = sum(member.metrics["steps_per_second"] for member in members)
+                returns = [member.metrics.get("episode_return") for member in members]
+                note = f"{rate:,.0f} steps/s"
+                if None not in returns:
+                    note += f", mean return {' '.join(f'{value:.2f}' for value in returns)}"
+                bars.notify("training", members[0].step, members[0].total_steps, note)
 
             bars.notify("training", 0, config.ppo.total_steps)
-            result = train(config, self.folder, on_update=show)
-        state = "finished" if result.finished else "stopped"
-        print(f"{state} after {result.step:,} steps; the agent is in")
-        print(result.agent)
-        return 0 if result.finished else 130
+            results = self._train(config, show)
+        state = "finished" if results[0].finished else "stopped"
+        print(f"{state} after {results[0].step:,} steps; saved in")
+        for result in results:
+            print(result.agent)
+        return 0 if results[0].finished else 130
+
+    def _train(
+        self, config: TrainConfig, show: Callable[[Sequence[Progress]], None]
+    ) -> Sequence[TrainResult]:
+        """Trains the agent or the population."""
+        if self.population == 1 and not self.population_levels:
+            return [train(config, self.folder, on_update=lambda progress: show([progress]))]
+        return train_population(
+            config,
+            self.folder,
+            seeds=range(config.seed, config.seed + self.population),
+            num_levels=self.population_levels or None,
+            on_update=show,
+        )

@@ -11,6 +11,7 @@ from rlvision_jax.training.evaluation import (
 from rlvision_jax.training.gae import generalized_advantages
 from rlvision_jax.training.metrics import read_metrics
 from rlvision_jax.training.playing import Played, play, sample_observations
+from rlvision_jax.training.population import member_configs, train_population
 from rlvision_jax.training.train import TrainResult, train
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "evaluate",
     "evaluate_split",
     "generalized_advantages",
+    "member_configs",
     "play",
     "read_metrics",
     "sample_observations",
     "split_options",
     "train",
+    "train_population",
 ]

@@ -118,7 +118,8 @@ class AgentRun:
         if not np.isfinite(metrics["loss"]):
             raise FloatingPointError(
                 f"the loss after {step} steps is {metrics['loss']}; the state of "
-                f"{self._saved_step} steps is kept. Start again with a smaller learning rate"
+                f"{self._saved_step} steps is kept. Start {self._folder} again with a smaller "
+                "learning rate"
             )
         self._metrics.write(step, metrics)
         self.learner, self._boundary = outcome.learner, outcome.env_state

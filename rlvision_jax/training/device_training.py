@@ -9,7 +9,7 @@ moved between devices.
 import functools
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,12 @@ from rlvision_jax.training.ppo_loss import Minibatch
 from rlvision_jax.training.trainer import Outcome, run_keys
 from rlvision_jax.training.update import LearnerState, UpdateMetrics, samples_of, scan_minibatches
 
+Iterated: TypeAlias = tuple[LearnerState, Playing, tuple[UpdateMetrics, LastEpisodes]]
 
+
+# Nothing is donated: a run that is interrupted saves what it had before, and that is small beside
+# the rollout, which exists only inside.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def iterate(
     policy: Policy,
     config: PPOConfig,
@@ -43,7 +48,7 @@ def iterate(
     learner: LearnerState,
     playing: Playing,
     key: PRNGKeyArray,
-) -> tuple[LearnerState, Playing, tuple[UpdateMetrics, LastEpisodes]]:
+) -> Iterated:
     """One rollout and its update.
 
     Args:
@@ -71,7 +76,14 @@ def iterate(
         minibatch_times(config, update_key),
         on_each_device(mesh, _cut, (1, 0)),
     )
-    return learner, playing, (metrics, last)
+    everywhere, by_env = shardings(mesh)
+    learner, report = jax.lax.with_sharding_constraint((learner, (metrics, last)), everywhere)
+    return learner, jax.lax.with_sharding_constraint(playing, by_env), report
+
+
+def shardings(mesh: Mesh) -> tuple[NamedSharding, NamedSharding]:
+    """How the learner and the environments are spread over the devices."""
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(ENV_AXIS))
 
 
 def minibatch_times(
@@ -141,22 +153,11 @@ class DeviceTrainer:
         self.config = config
         self.policy = models.make(config.model, env.num_actions, env.observation_shape)
         self.mesh = Mesh(np.asarray(devices), (ENV_AXIS,))
-        self._everywhere = NamedSharding(self.mesh, PartitionSpec())
-        self._by_env = NamedSharding(self.mesh, PartitionSpec(ENV_AXIS))
+        self._everywhere, self._by_env = shardings(self.mesh)
         self.env = jax.device_put(env, self._everywhere)
         start = jax.jit(begin, static_argnums=2, out_shardings=self._by_env)
         _, game_key, _ = run_keys(config.seed)
         self.playing: Playing = start(self.env, game_key, ppo.num_envs, level_set)
-        # Nothing is donated: a run that is interrupted saves what it had before, and that is
-        # small beside the rollout, which exists only inside.
-        self._iterate = jax.jit(
-            functools.partial(iterate, self.policy, ppo, self.mesh), out_shardings=self.shardings
-        )
-
-    @property
-    def shardings(self) -> tuple[NamedSharding, NamedSharding, NamedSharding]:
-        """How learner, environments and report are spread over the devices."""
-        return self._everywhere, self._by_env, self._everywhere
 
     @property
     def state_shapes(self) -> Playing:
@@ -174,15 +175,16 @@ class DeviceTrainer:
     def iterate(self, learner: LearnerState, key: PRNGKeyArray) -> Outcome:
         """One rollout and update; `key` is consumed."""
         started = time.monotonic()
-        learner = jax.device_put(learner, self._everywhere)
-        result = jax.block_until_ready(self._iterate(self.env, learner, self.playing, key))
+        result = jax.block_until_ready(
+            iterate(self.policy, self.config.ppo, self.mesh, self.env, *self.member(learner), key)
+        )
         return self.outcome(result, time.monotonic() - started)
 
-    def outcome(
-        self,
-        result: tuple[LearnerState, Playing, tuple[UpdateMetrics, LastEpisodes]],
-        seconds: float,
-    ) -> Outcome:
+    def member(self, learner: LearnerState) -> tuple[LearnerState, Playing]:
+        """What `iterate` takes, in its place on the devices."""
+        return jax.device_put((learner, self.playing), (self._everywhere, self._by_env))
+
+    def outcome(self, result: Iterated, seconds: float) -> Outcome:
         """Moves the environments to where `iterate` left them; what it did, on the host."""
         learner, self.playing, (metrics, last) = result
         metrics, last = jax.device_get((metrics, last))

@@ -10,6 +10,7 @@ from rlvision_jax.training.config import TrainConfig
 AGENT_FOLDER = "agent"
 STATE_FOLDER = "state"
 CONFIG_FILE = "config.json"
+POPULATION_FILE = "population.json"
 
 
 def check_folder(folder: Path, config: TrainConfig) -> bool:

@@ -4,11 +4,16 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from rlvision_jax.checkpoint import TrainingStateStore
+from rlvision_jax.checkpoint import CheckpointMismatchError, TrainingStateStore
 from rlvision_jax.training.agent_run import AgentRun, Progress
 from rlvision_jax.training.config import TrainConfig
 from rlvision_jax.training.loop import run_to_end
-from rlvision_jax.training.run_folder import AGENT_FOLDER, STATE_FOLDER, check_folder
+from rlvision_jax.training.run_folder import (
+    AGENT_FOLDER,
+    POPULATION_FILE,
+    STATE_FOLDER,
+    check_folder,
+)
 from rlvision_jax.training.trainer import Outcome
 from rlvision_jax.training.trainers import make_trainers
 
@@ -68,6 +73,11 @@ class _Run:
     """One agent and its checkpoints."""
 
     def __init__(self, config: TrainConfig, folder: Path, on_update: Callable[[Progress], None]):
+        if (folder.parent / POPULATION_FILE).exists():
+            raise CheckpointMismatchError(
+                f"{folder} is a member of a population, whose state {folder.parent} holds; "
+                "continue all members with `train_population`"
+            )
         check_folder(folder, config)
         (trainer,) = make_trainers([config])
         self._agent = AgentRun(config, folder, trainer)

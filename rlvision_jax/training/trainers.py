@@ -35,14 +35,21 @@ def make_trainers(configs: Sequence[TrainConfig]) -> Sequence[Trainer]:
     """
     if not stays_on_device(configs[0].env):
         return [HostTrainer(config) for config in configs]
-    games = [cast(DeviceEnv, envs.make(config.env, **config.env_options)) for config in configs]
+    one_of_each = {_num_levels(config): config for config in configs}
+    games = {
+        num_levels: cast(DeviceEnv, envs.make(config.env, **config.env_options))
+        for num_levels, config in one_of_each.items()
+    }
     # A game carries its level set: one environment, with one copy of the pictures, steps all.
-    widest = max(
-        range(len(configs)), key=lambda i: configs[i].env_options.get("num_levels", 0) or math.inf
-    )
-    env, trainers = games[widest], []
-    for config, game in zip(configs, games, strict=True):
-        trainer = DeviceTrainer(config, env, level_set=game.level_set)
+    env = games[max(games, key=lambda num_levels: num_levels or math.inf)]
+    trainers = []
+    for config in configs:
+        trainer = DeviceTrainer(config, env, level_set=games[_num_levels(config)].level_set)
         env = trainer.env  # on all devices now
         trainers.append(trainer)
     return trainers
+
+
+def _num_levels(config: TrainConfig) -> int:
+    """Size of the level set; 0: all levels."""
+    return config.env_options.get("num_levels", 0)

@@ -110,6 +110,20 @@ def test_train_stops_at_the_first_checkpointed_update_and_continues(tmp_path, ca
     assert config["env_options"] == expected
 
 
+def test_train_trains_a_population(tmp_path, capsys):
+    folder = tmp_path / "population"
+    arguments = ["train", str(folder), "--preset", "smoke", "--ppo.num-envs", "2", "--seed", "5"]
+    arguments += ["--ppo.num-steps", "8", "--ppo.num-minibatches", "2", "--no-tensorboard"]
+    arguments += ["--ppo.total-steps", "16", "--population", "2", "--population-levels", "3", "4"]
+    assert main_status(arguments) == 0
+    folders = [folder / f"member-{index:03d}" / "agent" for index in range(4)]
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[-4:] == [str(agent) for agent in folders]
+    configs = [checkpoint.load(agent)[2] for agent in folders]
+    assert [config["training"]["seed"] for config in configs] == [5, 6, 5, 6]
+    assert [config["env_options"]["num_levels"] for config in configs] == [3, 3, 4, 4]
+
+
 @pytest.mark.parametrize(
     "command", [[], ["demo"], ["train"], ["evaluate"], ["interface"], ["edit"]]
 )
@@ -212,6 +226,7 @@ def test_full_disk_while_editing_leaves_the_earlier_agent(agent, report, tmp_pat
     [
         (["train", "run", "--preset", "enormous"], "enormous"),
         (["train", "run", "--ppo.num-minibatches", "7"], "must be divisible by"),
+        (["train", "run", "--population", "0"], "population must be an integer of at least 1"),
         (["train", "run", "--ppo.discount", "1.5"], "discount must lie in [0, 1]; got 1.5"),
     ],
 )

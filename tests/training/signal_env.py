@@ -18,6 +18,10 @@ SHAPE = (4, 4, 3)
 class LinearPolicy(Policy):
     """Policy logits and value are linear in the brightness of the frame's four rows."""
 
+    def __post_init__(self):
+        # As a list where an agent is loaded.
+        object.__setattr__(self, "observation_shape", tuple(self.observation_shape))
+
     def init(self, key):
         return {"kernel": 0.01 * jax.random.normal(key, (4, self.num_actions + 1))}
 

@@ -13,7 +13,7 @@ import signal_env
 
 from rlvision_jax import models
 from rlvision_jax.training import PPOConfig, TrainConfig
-from rlvision_jax.training.device_training import DeviceTrainer
+from rlvision_jax.training.device_training import DeviceTrainer, iterate
 from rlvision_jax.training.update import initial_learner
 
 EXCHANGE = re.compile(
@@ -30,7 +30,8 @@ def iterated():
     )
     trainer = DeviceTrainer(config, signal_env.make())
     learner = initial_learner(trainer.policy, config.ppo, jax.random.key(0))
-    lowered = trainer._iterate.lower(trainer.env, learner, trainer.playing, jax.random.key(0))
+    static = trainer.policy, config.ppo, trainer.mesh
+    lowered = iterate.lower(*static, trainer.env, *trainer.member(learner), jax.random.key(0))
     episodes, metrics = [], []
     for count in range(3):
         outcome = trainer.iterate(learner, jax.random.key(count))

@@ -17,7 +17,7 @@ from rlvision_jax import models
 from rlvision_jax.envs import DeviceEnv, HostEnv
 from rlvision_jax.training import PPOConfig, TrainConfig
 from rlvision_jax.training.device_rollout import begin, collect, episodes
-from rlvision_jax.training.device_training import DeviceTrainer, minibatch_times
+from rlvision_jax.training.device_training import DeviceTrainer, iterate, minibatch_times
 from rlvision_jax.training.rollout import Collector
 from rlvision_jax.training.trainer import run_keys
 from rlvision_jax.training.update import initial_learner, make_update
@@ -33,7 +33,7 @@ POLICY = LinearPolicy("nature", 4, signal_env.SHAPE)
 
 @pytest.fixture(autouse=True)
 def linear_policy(monkeypatch):
-    monkeypatch.setattr(models, "make", lambda name, *sizes: LinearPolicy(name, *sizes))
+    monkeypatch.setattr(models, "make", LinearPolicy)
 
 
 def with_ppo(**changes):
@@ -109,12 +109,15 @@ def test_only_the_last_hundred_episodes_leave_the_device_in_order_of_time():
     assert outcome.episodes == expected[-100:]
 
 
-def test_running_episodes_continue_in_the_next_rollout():
+def test_running_episodes_continue_in_the_next_rollout_without_compiling_again():
     trainer = DeviceTrainer(with_ppo(num_steps=1, num_minibatches=1), signal_env.make())
     learner = initial_learner(POLICY, trainer.config.ppo, jax.random.key(1))
-    ended = []
+    ended, compiled_before = [], iterate._cache_size()
     for count in range(12):
-        ended += trainer.iterate(learner, jax.random.key(count)).episodes
+        outcome = trainer.iterate(learner, jax.random.key(count))
+        learner = outcome.learner
+        ended += outcome.episodes
+    assert iterate._cache_size() == compiled_before + 1
     assert len(ended) > 12
     assert all(episode.length == episode.level_seed % 3 + 2 for episode in ended)
 
