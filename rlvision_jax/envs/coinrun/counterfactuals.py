@@ -44,7 +44,7 @@ ENEMY_SPEED = 0.15
 """Tiles per step of an enemy that has not met a wall yet."""
 
 # Of a cell of `State.sprites`.
-_SAW, _CRATES, _SECOND_CRATE = 1, 0b1111110, 0b1110000
+_SAW, _CRATES, _FIRST_CRATE, _SECOND_CRATE = 1, 0b1111110, 0b0001110, 0b1110000
 _FIRST_SHIFT, _SECOND_SHIFT = 1, 4
 
 
@@ -137,7 +137,7 @@ def move_saw(state: State, source: Cell, target: Cell) -> State:
 
 
 def add_crate(state: State, cell: Cell, theme: Whole = 0) -> State:
-    """Puts a crate into a cell, before any that is there; it takes the place of a second one.
+    """Puts a crate into a cell, as if it had been made last; it takes the place of a second one.
 
     Args:
       state: of one game.
@@ -145,10 +145,8 @@ def add_crate(state: State, cell: Cell, theme: Whole = 0) -> State:
       theme: one of four looks.
     """
     _check_range("theme of a crate", theme, NUM_CRATE_THEMES)
-    there = _at(state.sprites, cell)
-    as_first = there | (theme + 1) << _FIRST_SHIFT
-    as_second = (there & ~_SECOND_CRATE) | (theme + 1) << _SECOND_SHIFT
-    return _set_sprite(state, cell, jnp.where((there & _CRATES) == 0, as_first, as_second))
+    there = _as_first(_at(state.sprites, cell))
+    return _set_sprite(state, cell, (there & ~_SECOND_CRATE) | (theme + 1) << _SECOND_SHIFT)
 
 
 def remove_crates(state: State, cell: Cell) -> State:
@@ -276,6 +274,12 @@ def _at(cells: UInt8[Array, "64 64"], cell: Cell) -> Int[Array, ""]:
 def _put(cells: UInt8[Array, "64 64"], cell: Cell, content: Whole) -> UInt8[Array, "64 64"]:
     content = jnp.asarray(content, jnp.uint8)
     return cells.at[_indices(cell)].set(content, mode="drop")
+
+
+def _as_first(content: Int[Array, ""]) -> Int[Array, ""]:
+    """A cell's content, with a second crate as the first if there is no first."""
+    moved = (content & _SAW) | (content & _SECOND_CRATE) >> (_SECOND_SHIFT - _FIRST_SHIFT)
+    return jnp.where((content & _FIRST_CRATE) == 0, moved, content)
 
 
 def _set_sprite(state: State, cell: Cell, content: Int[Array, ""]) -> State:

@@ -1,16 +1,15 @@
 """Procgen's record of a CoinRun game as the device's state, and back (host only: NumPy arrays).
 
 The device's state leaves out what no frame, reward or later level depends on: the bookkeeping of
-episodes, the ages of entities, and the order of saws among crates and enemies. Of that order:
+episodes, the ages of entities, and the order of saws among enemies and of crates far apart.
 
 - Entities are moved from the last to the first. The agent is the first, so it moves after every
   enemy; enemies do not touch each other, and saws and crates stand still.
-- Whether a hazard touches the agent, and whether a crate carries it, are asked of each entity and
-  joined by "or". Of several crates that the agent falls into, it ends up on the topmost.
-- Of two sprites only the later hides the earlier. Saws and crates fill one cell each. Crates
-  in one cell keep their order, and so do enemies, and trails, which all lie over them. (Rounding
-  makes neighbours overlap by a line of pixels for 4 in 10^7 positions of the camera. Only there
-  would the order of crates side by side be seen.)
+- Whether a hazard touches the agent is asked of each entity and joined by "or". Of several crates
+  that could carry it the one made last acts; crates in one column or side by side keep that order.
+- Of two sprites only the later hides the earlier. Saws and crates fill one cell each; rounding
+  lets neighbours overlap by a line of pixels. Enemies keep their order, and so do trails, which
+  lie over saws and crates. A saw is made before the crates next to it, and is listed before them.
 """
 
 import dataclasses
