@@ -94,9 +94,8 @@ def installed_files() -> InstalledFiles:
             f"Procgen's C library exists only for Linux on x86-64; this is {sys.platform} on "
             f"{platform.machine()}. Use such a machine (a container or a remote one) instead"
         )
-    spec = importlib.util.find_spec("procgen")
-    folders = (spec.submodule_search_locations or []) if spec else []
-    for folder in map(Path, folders):
+    folders = _package_folders()
+    for folder in folders:
         files = InstalledFiles(
             library=folder / "data" / "prebuilt" / "libenv.so", assets=folder / "data" / "assets"
         )
@@ -105,6 +104,24 @@ def installed_files() -> InstalledFiles:
     if folders:
         raise _missing(f"the package procgen in {folders[0]} has no data/prebuilt/libenv.so")
     raise _missing("Procgen is not installed")
+
+
+def installed_art() -> Path:
+    """The folder of the wheel's pictures, which are of use on any machine.
+
+    Raises:
+      MissingProcgenError: if they are not installed.
+    """
+    for folder in _package_folders():
+        art = folder / "data" / "assets"
+        if art.is_dir():
+            return art
+    raise _missing("Procgen's art is not installed")
+
+
+def _package_folders() -> list[Path]:
+    spec = importlib.util.find_spec("procgen")
+    return [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
 
 
 class Library:

@@ -1,0 +1,182 @@
+"""The lowest layer of a frame: the background, and the opaque cells of the grid before it.
+
+Cells are drawn a little too large and overlap by up to a pixel; the later one covers the earlier,
+columns from left to right and in each from bottom to top. Columns and rows of pixels are looked
+at apart: each lies in one cell or in two.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32, Shaped, UInt8, UInt32
+
+from rlvision_jax.envs.coinrun import blending, exact, scaling, screen
+from rlvision_jax.envs.coinrun.assets import Assets, Backgrounds
+from rlvision_jax.envs.coinrun.constants import (
+    FRAME_SIZE,
+    LAVA_MID,
+    WALL_MID,
+    WALL_TOP,
+    WORLD_SIZE,
+)
+from rlvision_jax.envs.coinrun.pictures import SQUARE, START
+from rlvision_jax.envs.coinrun.screen import UNIT, Camera
+from rlvision_jax.envs.coinrun.types import Scenery, State
+
+WINDOW = 14
+"""Cells across the screen, those included that lie on it with a part only."""
+COLUMN_STRIDE = 16
+"""Numbers from one column of cells to the next, where cells are numbered."""
+MARGIN = np.float32(0.02)
+"""By which a cell is drawn too large on each side, tiles."""
+SIZE = float((np.float32(1) + np.float32(2) * MARGIN) * UNIT)
+"""Length of a drawn cell, pixels."""
+STEP = scaling.texel_step(SQUARE[0], SIZE)
+"""Texels from one pixel of a cell to the next, in units of 2^-16."""
+
+# From the screen's centre to the left end of the first cell that reaches a pixel's centre on it,
+# and a little more.
+_REACH = np.float32(6.45)
+_WORLD_LENGTH = float(np.float32(WORLD_SIZE) * UNIT)
+_TEXEL_BITS = 7
+_PICTURE_BITS = 2 * _TEXEL_BITS
+_ADDRESS_BITS = 20
+_LAST_ENTRY = (WINDOW << _TEXEL_BITS) - 1
+_NOTHING = np.int32(-(1 << 30))
+_TEXEL = (1 << _TEXEL_BITS) - 1
+
+
+class Window(NamedTuple):
+    """The cells that can be seen.
+
+    Attributes:
+      column, row: of the cells' lower left corner in the world.
+      cells: Procgen's cells, first axis upwards; beyond the world's edge they are walls.
+      sprites: saws and crates, as in `State`.
+    """
+
+    column: Int32[Array, ""]
+    row: Int32[Array, ""]
+    cells: UInt8[Array, "row column"]
+    sprites: UInt8[Array, "row column"]
+
+
+def window(state: State, camera: Camera) -> Window:
+    """The cells around the agent."""
+    column = jnp.floor(camera.x - _REACH).astype(jnp.int32)
+    row = jnp.floor(camera.y - _REACH).astype(jnp.int32)
+    columns, rows = (start + jnp.arange(WINDOW, dtype=jnp.int32) for start in (column, row))
+    is_inside = ((columns >= 0) & (columns < WORLD_SIZE))[None] & (
+        (rows >= 0) & (rows < WORLD_SIZE)
+    )[:, None]
+    columns, rows = (jnp.clip(index, 0, WORLD_SIZE - 1) for index in (columns, rows))
+    cells = state.grid[rows[:, None], columns[None]]
+    sprites = state.sprites[rows[:, None], columns[None]]
+    return Window(
+        column,
+        row,
+        jnp.where(is_inside, cells, np.uint8(WALL_MID)),
+        jnp.where(is_inside, sprites, np.uint8(0)),
+    )
+
+
+def place(row: Int32[Array, "..."], column: Int32[Array, "..."]) -> Int32[Array, "..."]:
+    """A cell's place in the order of drawing, from 1; both numbers count within the window."""
+    return 1 + column * COLUMN_STRIDE + row
+
+
+def draw(
+    assets: Assets, state: State, camera: Camera, view: Window
+) -> UInt32[Array, "height width"]:
+    """Background and opaque cells.
+
+    Returns:
+      Words 0x__BBGGRR; the highest byte holds the `place` of the cell that is seen, or 0 where
+      the background is.
+    """
+    by_column = _covering(columns(camera, view))
+    last, first = _covering(rows(camera, view))
+    pictures = _pictures(view, state.scenery)
+    # What each row of cells puts into each column of pixels, the later of two cells before the
+    # earlier: the place in the order of drawing is in the highest bits. A maximum over an axis,
+    # as XLA would compute an elementwise one anew for each pixel.
+    lines = _rows_of(pictures.T, by_column >> _TEXEL_BITS) + (by_column & _TEXEL)[:, :, None]
+    lines = lines.max(axis=0).T
+    seen = jnp.maximum(
+        *(
+            _rows_of(lines, cells >> _TEXEL_BITS) + ((cells & _TEXEL) << _TEXEL_BITS)[:, None]
+            for cells in (last, first)
+        )
+    )
+    background = _background_texels(assets.backgrounds, state.scenery, camera)
+    address = jnp.where(seen < 0, background, seen & ((1 << _ADDRESS_BITS) - 1))
+    places = jnp.maximum(seen, 0) >> _ADDRESS_BITS
+    colors = _rows_of(assets.texels, address) & blending.RGB
+    return colors | (places.astype(jnp.uint32) << np.uint32(24))
+
+
+def columns(camera: Camera, view: Window) -> scaling.Span:
+    """The pixels that each column of cells covers."""
+    edges = (view.column + jnp.arange(WINDOW, dtype=jnp.int32)).astype(jnp.float32)
+    start = scaling.coordinate(screen.left(camera, edges, MARGIN))
+    return scaling.span(start, scaling.split(SIZE), STEP)
+
+
+def rows(camera: Camera, view: Window) -> scaling.Span:
+    """The pixels that each row of cells covers."""
+    edges = (view.row + 1 + jnp.arange(WINDOW, dtype=jnp.int32)).astype(jnp.float32)
+    start = scaling.coordinate(screen.top(camera, edges, MARGIN))
+    return scaling.span(start, scaling.split(SIZE), STEP)
+
+
+def _covering(spans: scaling.Span) -> Int32[Array, "2 pixel"]:
+    """For each pixel of an axis the last and the first cell there, each with its texel."""
+    pixels = jnp.arange(FRAME_SIZE, dtype=jnp.int32)[None]
+    start, stop, first = (field[:, None] for field in spans)
+    texels = (first + STEP * (pixels - start)) >> 16
+    entries = (jnp.arange(WINDOW, dtype=jnp.int32)[:, None] << _TEXEL_BITS) + texels
+    covers = (pixels >= start) & (pixels < stop)
+    later = jnp.where(covers, entries, 0).max(axis=0)
+    earlier = jnp.where(covers, entries, _LAST_ENTRY).min(axis=0)
+    return jnp.stack([later, earlier])
+
+
+def _rows_of(table: Shaped[Array, "..."], index: Int32[Array, "*shape"]) -> Shaped[Array, "..."]:
+    """Rows of a table, at indices that are known to lie in it."""
+    return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
+def _pictures(view: Window, scenery: Scenery) -> Int32[Array, "row column"]:
+    """Place and picture of each opaque cell, `_NOTHING` for the others."""
+    wall = scenery.ground_theme * (SQUARE[0] * SQUARE[1])
+    address = jnp.full(view.cells.shape, _NOTHING)
+    for cell, start in (
+        (WALL_TOP, START[WALL_TOP] + wall),
+        (WALL_MID, START[WALL_MID] + wall),
+        (LAVA_MID, START[LAVA_MID]),
+    ):
+        address = jnp.where(view.cells == cell, start, address)
+    index = jnp.arange(WINDOW, dtype=jnp.int32)
+    places = place(index[:, None], index[None])
+    return jnp.where(address < 0, address, address | (places << _ADDRESS_BITS))
+
+
+def _background_texels(
+    backgrounds: Backgrounds, scenery: Scenery, camera: Camera
+) -> Int32[Array, "height width"]:
+    """The background's texel at each pixel, where the screen shows the world."""
+    index = jnp.clip(scenery.background, 0, len(backgrounds.start) - 1)
+    start, height, width, row_step, column_step, spare = (field[index] for field in backgrounds)
+    pixels = jnp.arange(FRAME_SIZE, dtype=jnp.int32)
+    top = scaling.coordinate(screen.top(camera, jnp.float32(WORLD_SIZE), np.float32(0)))
+    # The background ends where the world does, or begins to the left of it.
+    shift = scaling.coordinate(exact.product(scenery.background_shift, spare, camera.zero))
+    left = scaling.minus(
+        scaling.coordinate(-camera.x_offset), scaling.times_length(shift, _WORLD_LENGTH)
+    )
+    rows = scaling.texel_at(pixels, top, row_step) >> 16
+    columns = scaling.texel_at(pixels, left, column_step) >> 16
+    rows = jnp.clip(rows, 0, height - 1)
+    columns = jnp.clip(columns, 0, width - 1)
+    return (start + rows * width)[:, None] + columns[None]

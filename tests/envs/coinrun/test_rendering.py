@@ -1,0 +1,104 @@
+"""Frames of the device against Procgen's, byte for byte."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from drawings import drawn_by_procgen, played, scribbled
+
+from rlvision_jax.envs.coinrun import compositing, screen, stamps, tiles
+from rlvision_jax.envs.coinrun.config import CoinRunConfig
+from rlvision_jax.envs.coinrun.rendering import render
+from rlvision_jax.envs.coinrun.types import Visible
+
+HARD = CoinRunConfig(paint_velocity=True)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def rendered(assets, config, states):
+    return jax.vmap(lambda state: render(assets, config, state))(states)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def rendered_by_pixel(assets, config, states):
+    """The way of accelerators, without the squares of velocity."""
+
+    def one(state):
+        camera = screen.camera(state)
+        view = tiles.window(state, camera)
+        pixels = tiles.draw(assets, state, camera, view)
+        scene = stamps.scene(state, camera, view)
+        pixels = compositing.by_pixel(assets.texels, scene, pixels, config=config)
+        return jax.lax.bitcast_convert_type(pixels, np.uint8)[..., :3]
+
+    return jax.vmap(one)(states)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        HARD,
+        CoinRunConfig(distribution_mode="easy"),
+        CoinRunConfig(restrict_themes=True, use_backgrounds=False),
+        CoinRunConfig(use_monochrome_assets=True, paint_velocity=True),
+    ],
+    ids=["hard", "easy", "plain", "monochrome"],
+)
+def test_frames_equal_procgens(load, config):
+    frames, states = played(config, num_envs=32, num_steps=160, every=20)
+    assert len(frames) == 288
+    np.testing.assert_array_equal(rendered(load(config), config, states), frames)
+    if config.distribution_mode == "hard":
+        states = scribbled(32)
+        frames = drawn_by_procgen(config, states)
+        np.testing.assert_array_equal(rendered(load(config), config, states), frames)
+
+
+def test_drawing_by_pixel_equals_procgen(load):
+    config = CoinRunConfig()
+    states = scribbled(32, seed=1)
+    frames = drawn_by_procgen(config, states)
+    np.testing.assert_array_equal(rendered_by_pixel(load(config), config, states), frames)
+
+
+@pytest.mark.parametrize("kind", Visible._fields)
+def test_kinds_that_are_not_visible_are_left_out(load, kind):
+    states = scribbled(8, seed=2)
+    hidden = states.visible._replace(**{kind: np.zeros(8, np.bool_)})
+    states_without = states._replace(visible=hidden)
+    frames = rendered(load(HARD), HARD, states_without)
+    np.testing.assert_array_equal(frames, drawn_by_procgen(HARD, states_without))
+    assert (frames != rendered(load(HARD), HARD, states)).any()
+
+
+def test_shades_of_velocity_equal_procgens_at_every_edge(load):
+    """Velocities on either side of each change of shade, which float32 would put elsewhere."""
+    edges = np.arange(256) / 255 - 0.5
+    vx = np.float32(edges)
+    vy = np.float32(3 * edges)
+    below, above = (lambda v: np.nextafter(v, np.float32(-9))), (lambda v: np.nextafter(v, 9))
+    vx, vy = (np.concatenate([below(v), v, above(v).astype(np.float32)]) for v in (vx, vy))
+    states = jax.tree.map(lambda field: np.repeat(field[:1], len(vx), axis=0), scribbled(1))
+    states = states._replace(player=states.player._replace(vx=vx, vy=vy))
+    frames = drawn_by_procgen(HARD, states)
+    np.testing.assert_array_equal(rendered(load(HARD), HARD, states), frames)
+    assert len(np.unique(frames[:, 0, 0, 0])) == len(np.unique(frames[:, 0, 13, 0])) == 256
+
+
+def test_neighbours_in_the_batch_do_not_matter(load):
+    states = scribbled(4, seed=4)
+    alone = [
+        jax.jit(render, static_argnums=1)(
+            load(HARD), HARD, jax.tree.map(lambda field, i=i: field[i], states)
+        )
+        for i in range(4)
+    ]
+    np.testing.assert_array_equal(rendered(load(HARD), HARD, states), np.stack(alone))
+
+
+def test_rendering_compiles_once(load):
+    rendered.clear_cache()
+    for seed in range(2):
+        rendered(load(HARD), HARD, scribbled(8, seed=seed))
+    assert rendered._cache_size() == 1
