@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rlvision_jax.envs.coinrun import counterfactuals, host_state
+from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.constants import (
     COIN,
     CRATE,
@@ -20,6 +21,7 @@ from rlvision_jax.envs.coinrun.constants import (
     WALL_TOP,
 )
 from rlvision_jax.envs.coinrun.counterfactuals import edit
+from rlvision_jax.envs.coinrun.rendering import render
 from rlvision_jax.envs.procgen import ACTION_NAMES, decode_state, encode_state
 
 RIGHT = ACTION_NAMES.index("right")
@@ -123,41 +125,59 @@ def index_at(state, kind, cell):
     return (state.entities["type"] == TYPES[kind]) & (x == cell[0]) & (y == cell[1])
 
 
-def check_same_game(make_env, state, change, by_hand, *, is_seen=True):
-    """Frames and the next 40 steps of both are the same, and the change is seen."""
-    env = make_env(distribution_mode="hard", num_envs=3)
-    env.set_state([encode_state(game) for game in (edit(state, change), by_hand, state)])
-    frames = env.observe().observation
-    np.testing.assert_array_equal(frames[0], frames[1])
-    assert (frames[1] != frames[2]).any() == is_seen
-    for action in np.random.default_rng(0).choice([4, 7, 8], 40):
-        step = env.step([action] * 3)
-        for value in (step.observation, step.reward, step.first, step.level_seed):
-            np.testing.assert_array_equal(value[0], value[1])
+@pytest.fixture(scope="module")
+def draw(load):
+    """Draws a device state; monochrome or not."""
+    jitted = jax.jit(render, static_argnums=1)
+
+    def draw_game(game, monochrome=False):
+        config = CoinRunConfig(use_monochrome_assets=monochrome)
+        return jitted(load(config), config, game)
+
+    return draw_game
+
+
+@pytest.fixture
+def check_same_game(make_env, draw):
+    """Checks that a change is the one made by hand, in both worlds, and that it is seen."""
+
+    def check(state, change, by_hand, *, is_seen=True):
+        env = make_env(distribution_mode="hard", num_envs=3)
+        env.set_state([encode_state(game) for game in (edit(state, change), by_hand, state)])
+        frames = env.observe().observation
+        np.testing.assert_array_equal(frames[0], frames[1])
+        np.testing.assert_array_equal(draw(change(on_device(state))), frames[1])
+        assert (frames[1] != frames[2]).any() == is_seen
+        for action in np.random.default_rng(0).choice([4, 7, 8], 40):
+            step = env.step([action] * 3)
+            for value in (step.observation, step.reward, step.first, step.level_seed):
+                np.testing.assert_array_equal(value[0], value[1])
+
+    return check
 
 
 @pytest.mark.parametrize("kind", ["saw", "enemy", "crate", "trail"])
-def test_removing_a_kind_of_entity(make_env, games, kind):
+def test_removing_a_kind_of_entity(check_same_game, games, kind):
     state = game_with(games, kind)
 
     def change(game):
         return counterfactuals.remove(game, kind)
 
-    check_same_game(make_env, state, change, without(state, TYPES[kind]))
+    check_same_game(state, change, without(state, TYPES[kind]))
 
 
 @pytest.mark.parametrize(("kind", "contents"), [("lava", [LAVA_MID, LAVA_TOP]), ("coin", [COIN])])
-def test_removing_a_kind_of_cell(make_env, games, kind, contents):
+def test_removing_a_kind_of_cell(check_same_game, games, kind, contents):
     state = game_with(games, kind)
 
     def change(game):
         return counterfactuals.remove(game, kind)
 
     by_hand = with_cells(state, np.isin(state.grid, contents), SPACE)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
-def test_removing_one_saw(make_env, games):
+def test_removing_one_saw(check_same_game, games):
     state = game_with(games, "saw")
     cell = cells_of(state, "saw")[0]
 
@@ -165,10 +185,10 @@ def test_removing_one_saw(make_env, games):
         return counterfactuals.remove_saw(game, cell)
 
     by_hand = state._replace(entities=state.entities[~index_at(state, "saw", cell)])
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
-def test_removing_the_crates_of_a_cell(make_env, games):
+def test_removing_the_crates_of_a_cell(check_same_game, games):
     state = game_with(games, "crate")
     cell = cells_of(state, "crate")[0]
 
@@ -176,10 +196,10 @@ def test_removing_the_crates_of_a_cell(make_env, games):
         return counterfactuals.remove_crates(game, cell)
 
     by_hand = state._replace(entities=state.entities[~index_at(state, "crate", cell)])
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
-def test_removing_one_enemy(make_env, games):
+def test_removing_one_enemy(check_same_game, games):
     state = game_with(games, "enemy")
     slot = 0
 
@@ -191,10 +211,10 @@ def test_removing_one_enemy(make_env, games):
     is_seen = (int(state.entities["x"][first]), int(state.entities["y"][first])) in cells_of(
         state, "enemy"
     )
-    check_same_game(make_env, state, change, by_hand, is_seen=is_seen)
+    check_same_game(state, change, by_hand, is_seen=is_seen)
 
 
-def test_adding_a_saw(make_env, games):
+def test_adding_a_saw(check_same_game, games):
     state = game_with(games, "crate")
     column, row = free_cell(state)
 
@@ -202,10 +222,10 @@ def test_adding_a_saw(make_env, games):
         return counterfactuals.add_saw(game, (column, row))
 
     by_hand = with_new(state, games, "saw", x=column + 0.5, y=row + 0.5)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
-def test_adding_crates_on_top_of_each_other(make_env, games):
+def test_adding_crates_on_top_of_each_other(check_same_game, games):
     state = game_with(games, "enemy")
     column, row = free_cell(state)
 
@@ -216,7 +236,7 @@ def test_adding_crates_on_top_of_each_other(make_env, games):
     place = {"x": column + 0.5, "y": row + 0.5}
     by_hand = with_new(state, games, "crate", image_theme=1, **place)
     by_hand = with_new(by_hand, games, "crate", image_theme=3, **place)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
 def test_a_third_crate_takes_the_place_of_the_second(games):
@@ -233,24 +253,24 @@ def test_a_third_crate_takes_the_place_of_the_second(games):
 
 
 @pytest.mark.parametrize("vx", [-0.15, 0.15])
-def test_adding_an_enemy(make_env, games, vx):
+def test_adding_an_enemy(check_same_game, games, vx):
     state = game_with(games, "enemy")
     column, row = free_cell(state)
     x = np.float32(column + 0.625)
     change = functools.partial(counterfactuals.add_enemy, x=x, row=row, vx=vx, theme=5)
     fields = {"x": x, "y": row + 0.5, "vx": vx, "image_theme": 5, "is_reflected": vx > 0}
-    check_same_game(make_env, state, change, with_new(state, games, "enemy", **fields))
+    check_same_game(state, change, with_new(state, games, "enemy", **fields))
 
 
-def test_adding_a_wall_lava_and_a_coin(make_env, games):
+def test_adding_a_wall_lava_and_a_coin(check_same_game, games):
     state = game_with(games, "saw")
     column, row = free_cell(state)
     for content in (WALL_TOP, LAVA_TOP, COIN):
         change = functools.partial(counterfactuals.set_cell, cell=(column, row), content=content)
-        check_same_game(make_env, state, change, with_cells(state, (row, column), content))
+        check_same_game(state, change, with_cells(state, (row, column), content))
 
 
-def test_moving_the_coin(make_env, games):
+def test_moving_the_coin(check_same_game, games):
     state = game_with(games, "coin")
     column, row = free_cell(state)
 
@@ -258,11 +278,11 @@ def test_moving_the_coin(make_env, games):
         return counterfactuals.move_coin(game, (column, row))
 
     by_hand = with_cells(with_cells(state, state.grid == COIN, SPACE), (row, column), COIN)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
 @pytest.mark.parametrize("kind", ["saw", "crate"])
-def test_moving_what_stands_still(make_env, games, kind):
+def test_moving_what_stands_still(check_same_game, games, kind):
     state = game_with(games, kind)
     source, (column, row) = cells_of(state, kind)[0], free_cell(state)
     move = {"saw": counterfactuals.move_saw, "crate": counterfactuals.move_crates}[kind]
@@ -272,7 +292,7 @@ def test_moving_what_stands_still(make_env, games, kind):
 
     place = {"x": column + 0.5, "y": row + 0.5}
     by_hand = with_fields(state, index_at(state, kind, source), **place)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
 @pytest.mark.parametrize("kind", ["saw", "crate"])
@@ -284,7 +304,7 @@ def test_moving_nothing_changes_nothing(games, kind):
     np.testing.assert_array_equal(moved.sprites, game.sprites)
 
 
-def test_moving_an_enemy(make_env, games):
+def test_moving_an_enemy(check_same_game, games):
     state = game_with(games, "enemy")
     column, row = free_cell(state)
 
@@ -293,10 +313,10 @@ def test_moving_an_enemy(make_env, games):
 
     first = np.argmax(state.entities["type"] == ENEMY)
     by_hand = with_fields(state, first, x=column + 0.5, y=row + 0.5)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
-def test_moving_the_agent(make_env, games):
+def test_moving_the_agent(make_env, check_same_game, games):
     """Onto a pile of crates, which it would fall through if its last height were forgotten."""
     state = game_with(games, "crate")
     column, row = max(cells_of(state, "crate"), key=lambda cell: cell[1])
@@ -308,7 +328,7 @@ def test_moving_the_agent(make_env, games):
 
     by_hand = with_fields(state, 0, x=x, y=y)
     by_hand = by_hand._replace(last_agent_y=float(y), is_on_crate=0)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
     env = make_env(distribution_mode="hard")
     env.set_state([encode_state(edit(state, change))] * 2)
     for _ in range(20):
@@ -317,47 +337,49 @@ def test_moving_the_agent(make_env, games):
     assert decode_state(env.get_state()[0]).entities["y"][0] == pytest.approx(row + 1 + 0.5787)
 
 
-def test_other_themes_and_backgrounds(make_env, games):
+def test_other_themes_and_backgrounds(check_same_game, games):
     state = game_with(games, "crate")
     theme = (state.entities["image_theme"][0] + 1) % 5
 
     def change(game):
         return counterfactuals.set_player_theme(game, theme)
 
-    check_same_game(make_env, state, change, with_fields(state, 0, image_theme=theme))
+    check_same_game(state, change, with_fields(state, 0, image_theme=theme))
 
     theme = (state.wall_theme + 1) % 6
 
     def change(game):
         return counterfactuals.set_ground_theme(game, theme)
 
-    check_same_game(make_env, state, change, state._replace(wall_theme=theme))
+    check_same_game(state, change, state._replace(wall_theme=theme))
 
     # A picture wider than high, and another.
     state = state._replace(background_index=0, bg_pct_x=0.75)
     background, shift = 1, 0.25
     change = functools.partial(counterfactuals.set_background, background=background)
     by_hand = state._replace(background_index=background)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
     change = functools.partial(change, shift=shift)
     by_hand = by_hand._replace(bg_pct_x=shift)
-    check_same_game(make_env, state, change, by_hand)
+    check_same_game(state, change, by_hand)
 
 
 @pytest.mark.parametrize("kind", ["saw", "enemy", "crate", "trail"])
 @pytest.mark.parametrize("monochrome", [False, True])
-def test_what_is_invisible_is_drawn_as_if_removed(make_env, games, kind, monochrome):
+def test_what_is_invisible_is_drawn_as_if_removed(make_env, draw, games, kind, monochrome):
     state = game_with(games, kind)._replace(use_monochrome_assets=int(monochrome))
     hidden = edit(state, lambda game: counterfactuals.set_visible(game, kind, False))
-    env = make_env()
-    env.set_state([encode_state(hidden), encode_state(without(state, TYPES[kind]))])
+    shown = edit(hidden, lambda game: counterfactuals.set_visible(game, kind, True))
+    env = make_env(num_envs=4)
+    env.set_state(
+        [encode_state(game) for game in (hidden, without(state, TYPES[kind]), shown, state)]
+    )
     frames = env.observe().observation
     np.testing.assert_array_equal(frames[0], frames[1])
-    shown = edit(hidden, lambda game: counterfactuals.set_visible(game, kind, True))
-    env.set_state([encode_state(shown), encode_state(state)])
-    frames_shown = env.observe().observation
-    np.testing.assert_array_equal(frames_shown[0], frames_shown[1])
-    assert (frames_shown != frames).any()
+    np.testing.assert_array_equal(frames[2], frames[3])
+    assert (frames[0] != frames[2]).any()
+    on_the_device = counterfactuals.set_visible(on_device(state), kind, False)
+    np.testing.assert_array_equal(draw(on_the_device, monochrome), frames[0])
 
 
 def test_an_invisible_saw_kills(make_env, games):
