@@ -37,6 +37,7 @@ class TrainCommand:
       env: environment, such as procgen:coinrun, or coinrun, which lives on the device.
       env_options: options of the environment, as NAME=VALUE, added to the preset's.
       model: network: impala, clear or nature.
+      activation_dtype: of the network in training; bfloat16 is faster on an accelerator.
       seed: of parameters, environments and actions.
       ppo: settings of the algorithm.
       checkpoint_minutes: minutes between checkpoints.
@@ -51,6 +52,7 @@ class TrainCommand:
     env: str
     env_options: tuple[str, ...] = ()
     model: str
+    activation_dtype: Literal["float32", "bfloat16"] = "float32"
     seed: int
     ppo: PPOConfig
     checkpoint_minutes: float
@@ -91,6 +93,7 @@ class TrainCommand:
             env=self.env,
             env_options={**preset.env_options, **parse_options(self.env_options)},
             model=self.model,
+            activation_dtype=self.activation_dtype,
             seed=self.seed,
             ppo=self.ppo,
             checkpoint_minutes=self.checkpoint_minutes,

@@ -1,5 +1,5 @@
 """Vision policies that can be cut at named layers."""
 
-from rlvision_jax.models.policy import NETWORKS, Policy, make
+from rlvision_jax.models.policy import ACTIVATION_DTYPES, NETWORKS, Policy, make
 
-__all__ = ["NETWORKS", "Policy", "make"]
+__all__ = ["ACTIVATION_DTYPES", "NETWORKS", "Policy", "make"]

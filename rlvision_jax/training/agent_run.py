@@ -187,7 +187,7 @@ def _reward_scale(config: TrainConfig, reward_scale: RewardScale) -> float:
 def _initial_params(policy: models.Policy, agent: str) -> tuple[Params, dict[str, Any]]:
     """Parameters to start from, and how they came to be."""
     other, params, config = checkpoint.load(agent)
-    if other != policy:
+    if other.config != policy.config:
         raise CheckpointMismatchError(
             f'initial agent {agent} is of model "{other.name}" with {other.num_actions} actions; '
             f'the run is of "{policy.name}" with {policy.num_actions}'

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rlvision_jax._checks import check_at_least
+from rlvision_jax._checks import check_at_least, check_choice
+from rlvision_jax.models import ACTIVATION_DTYPES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,8 @@ class TrainConfig:
       env: name of the environment, as `rlvision_jax.envs.make` takes it.
       env_options: its options, without `num_envs` and `seed`.
       model: name of the network.
+      activation_dtype: what its activations are rounded to in training, "float32" or
+        "bfloat16"; parameters and their updates are float32.
       seed: of parameters, environments and actions.
       ppo: settings of the algorithm.
       checkpoint_minutes: minutes of wall time between checkpoints.
@@ -102,6 +105,7 @@ class TrainConfig:
         default_factory=lambda: {"distribution_mode": "easy", "num_levels": 200}
     )
     model: str = "impala"
+    activation_dtype: str = "float32"
     seed: int = 0
     ppo: PPOConfig = PPOConfig()
     checkpoint_minutes: float = 5.0
@@ -109,6 +113,7 @@ class TrainConfig:
     initial_agent: str | None = None
 
     def __post_init__(self) -> None:
+        check_choice("activation_dtype", self.activation_dtype, ACTIVATION_DTYPES)
         for name in ("num_envs", "seed"):
             if name in self.env_options:
                 raise ValueError(

@@ -151,7 +151,12 @@ class DeviceTrainer:
                 "equally many steps of each environment"
             )
         self.config = config
-        self.policy = models.make(config.model, env.num_actions, env.observation_shape)
+        self.policy = models.make(
+            config.model,
+            env.num_actions,
+            env.observation_shape,
+            activation_dtype=config.activation_dtype,
+        )
         self.mesh = Mesh(np.asarray(devices), (ENV_AXIS,))
         self._everywhere, self._by_env = shardings(self.mesh)
         self.env = jax.device_put(env, self._everywhere)

@@ -12,6 +12,9 @@ STATE_FOLDER = "state"
 CONFIG_FILE = "config.json"
 POPULATION_FILE = "population.json"
 
+# What runs of earlier versions were, without their config saying so.
+_SETTINGS_ONCE_MISSING = {"activation_dtype": "float32"}
+
 
 def check_folder(folder: Path, config: TrainConfig) -> bool:
     """Checks, without writing, that a run may be trained in a folder.
@@ -37,7 +40,7 @@ def check_folder(folder: Path, config: TrainConfig) -> bool:
         return False
     try:
         held = json.loads(path.read_text())
-        theirs = _identity(held)
+        theirs = _identity({**_SETTINGS_ONCE_MISSING, **held})
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointMismatchError(
             f"{path} is no run's config: {error!r}; choose another folder"

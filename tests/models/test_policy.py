@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -165,3 +166,40 @@ def test_observations_of_another_form_are_errors(make_policy, observations, got)
     for call in (policy.apply, lambda params, frames: policy.activations(params, frames, "2b")):
         with pytest.raises(ValueError, match=r"must be uint8 \[batch,64,64,3\]; " + got):
             call(params, observations)
+
+
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_bfloat16_activations_leave_parameters_and_outputs_in_float32(make_policy, name):
+    policy, params = make_policy(name)
+    rounded = dataclasses.replace(policy, activation_dtype="bfloat16")
+    assert rounded.config == policy.config
+    observations = frames(2)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def outputs_and_gradient(policy, params):
+        def value(params):
+            logits, values = policy.apply(params, observations)
+            return values.sum(), (logits, values)
+
+        return jax.grad(value, has_aux=True)(params)
+
+    gradient, outputs = outputs_and_gradient(rounded, params)
+    expected_gradient, _ = outputs_and_gradient(policy, params)
+    assert {leaf.dtype for leaf in jax.tree.leaves((gradient, outputs))} == {jnp.dtype("float32")}
+    layer = policy.layer_names[-1]
+    activations = rounded.activations(params, observations, layer)
+    assert activations.dtype == jnp.bfloat16
+    # bfloat16 keeps 8 bits, so one rounding changes 0.4%; up to 15 layers add theirs up.
+    expected_activations = policy.activations(params, observations, layer)
+    assert 0 < relative(activations.astype(jnp.float32), expected_activations) < 0.06
+    flat, expected_flat = (
+        jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
+        for tree in (gradient, expected_gradient)
+    )
+    norms = jnp.linalg.norm(flat) * jnp.linalg.norm(expected_flat)
+    assert jnp.vdot(flat, expected_flat) / norms > 0.99
+
+
+def test_unknown_activation_dtype_is_named():
+    with pytest.raises(ValueError, match='unknown activation_dtype "float16"; expected one of'):
+        models.make("nature", activation_dtype="float16")

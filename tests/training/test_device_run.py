@@ -1,6 +1,7 @@
 """Whole runs of environments that stay on the device."""
 
 import dataclasses
+import json
 import os
 import signal
 
@@ -52,6 +53,7 @@ def on_host(monkeypatch):
         return SignalBatch(signal_env.make(num_levels), num_envs, jax.random.key(seed))
 
     monkeypatch.setattr(trainers, "stays_on_device", lambda env: False)
+    monkeypatch.setattr(envs, "make_host", make, raising=False)
     monkeypatch.setattr(envs, "make", make)
 
 
@@ -201,6 +203,19 @@ def test_populations_without_sense_are_refused(tmp_path, members, message):
     with pytest.raises(ValueError, match=message):
         train_population(CONFIG, tmp_path / "population", **members)
     assert not (tmp_path / "population").exists()
+
+
+@pytest.mark.usefixtures("on_device")
+def test_run_that_did_not_say_its_activation_dtype_continues(tmp_path):
+    train(with_ppo(total_steps=UPDATE), tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    held = json.loads(path.read_text())
+    assert held.pop("activation_dtype") == "float32"
+    path.write_text(json.dumps(held))
+    assert train(CONFIG, tmp_path / "run").step == TOTAL
+    rounded = dataclasses.replace(CONFIG, activation_dtype="bfloat16")
+    with pytest.raises(CheckpointMismatchError, match="another activation_dtype"):
+        train(rounded, tmp_path / "run")
 
 
 @pytest.mark.usefixtures("on_device")
