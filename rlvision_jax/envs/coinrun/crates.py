@@ -29,13 +29,13 @@ from rlvision_jax.envs.coinrun.types import Player
 
 # The lower border of a row of crates is 1.5787 tiles below an agent that stands on them.
 _BELOW_AGENT = np.float32(1.57)
-# How far a step can lift the agent, with a crate's push.
-_RISE = 3
+# Rows, and columns, of a window.
+_SIZE = 3
 _LATE = np.float32(WORLD_SIZE)
 
 
 class Crates(NamedTuple):
-    """The crates that carry the agent, in a square window of cells.
+    """The crates that carry the agent, in a window of three by three cells.
 
     Attributes:
       x: centres of the columns.
@@ -44,9 +44,9 @@ class Crates(NamedTuple):
         0 where none carries the agent.
     """
 
-    x: Float32[Array, "1 size"]
-    y: Float32[Array, "size 1"]
-    keys: Float32[Array, "size size"]
+    x: Float32[Array, "1 3"]
+    y: Float32[Array, "3 1"]
+    keys: Float32[Array, "3 3"]
 
     def touch(
         self, x: Float32[Array, ""], y: Float32[Array, ""]
@@ -62,30 +62,49 @@ class Crates(NamedTuple):
         return key > 0, jnp.where(key > _LATE, key - _LATE, key)
 
     def cover(self, x: Float32[Array, ""], y: Float32[Array, ""]) -> Bool[Array, ""]:
-        """Whether an agent at (x, y) would touch no crate outside of the window."""
+        """Whether no crate beside or below the window would touch an agent at (x, y)."""
         is_inside_x = (x - self.x[0, 0] >= REACH_X - 1) & (self.x[0, -1] - x >= REACH_X - 1)
         return is_inside_x & (y - self.y[-1, 0] >= REACH_Y - 1)
 
 
-def find_crates(
-    sprites: UInt8[Array, "64 64"], player: Player, falls_through: Bool[Array, ""], size: int
+def crates_below(
+    sprites: UInt8[Array, "64 64"], player: Player, falls_through: Bool[Array, ""]
 ) -> Crates:
-    """Looks for crates around and below the agent.
+    """The highest crates that carry the agent, where a step can take it.
+
+    Above the window there are none, unless the agent has been moved since the last step. A step
+    goes up to 1.5 tiles down and half a tile to the side.
 
     Args:
       sprites: as in `State`.
       player: before it moves.
       falls_through: whether it holds "down".
-      size: rows and columns of the window, odd. Static.
     """
-    # The highest row in which a crate may be below the agent, unless that is out of reach.
-    row = jnp.minimum(cell_of(player.last_y - _BELOW_AGENT), cell_of(player.y) + _RISE)
-    offsets = np.arange(size, dtype=np.int32)
+    row = cell_of(player.last_y - _BELOW_AGENT)
+    return _window(sprites, player.last_y, falls_through, row, cell_of(player.x))
+
+
+def crates_around(
+    sprites: UInt8[Array, "64 64"],
+    last_y: Float32[Array, ""],
+    falls_through: Bool[Array, ""],
+    x: Float32[Array, ""],
+    y: Float32[Array, ""],
+) -> Crates:
+    """All crates that carry the agent and touch it at (x, y)."""
+    return _window(sprites, last_y, falls_through, cell_of(y) + 1, cell_of(x))
+
+
+def _window(
+    sprites: Array, last_y: Array, falls_through: Array, row: Array, column: Array
+) -> Crates:
+    """The window of which `row` is the highest and `column` the middle."""
+    offsets = np.arange(_SIZE, dtype=np.int32)
     rows = (row - offsets)[:, None]
-    columns = (cell_of(player.x) + offsets - size // 2)[None, :]
+    columns = (column + offsets - _SIZE // 2)[None, :]
     x, y = center_of(columns), center_of(rows)
     cells = cells_at(sprites, rows, columns, 0)
-    was_above = player.last_y >= y + OBJECT_RADIUS + RADIUS_Y
+    was_above = last_y >= y + OBJECT_RADIUS + RADIUS_Y
     carries = ((cells & CRATE_BITS) != 0) & was_above & ~falls_through
     is_late = (cells & LATE_CRATE_BITS) != 0
     return Crates(x, y, jnp.where(carries, jnp.where(is_late, y + _LATE, y), 0))

@@ -5,6 +5,7 @@ Source: openai/procgen, `set_action_xy`, `update_agent_velocity` and `is_blocked
 `procgen/src/basic-abstract-game.cpp`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ from rlvision_jax.envs.coinrun.collision import (
     is_wall,
 )
 from rlvision_jax.envs.coinrun.constants import WALL_MID
-from rlvision_jax.envs.coinrun.crates import Crates, find_crates
+from rlvision_jax.envs.coinrun.crates import crates_around, crates_below
 from rlvision_jax.envs.coinrun.exact import product
 from rlvision_jax.envs.coinrun.types import Player
 
@@ -60,10 +61,6 @@ _SHARES = np.array(
 
 # A crate pushes the agent, who may land in the next crate: Procgen follows five such pushes.
 _MAX_PUSHES = 5
-# Rows and columns in which crates are looked for: first those that a step can reach without a
-# crate's push from above; if these were too few, as many as five such pushes can reach.
-_SMALL_WINDOW = 3
-_LARGE_WINDOW = 17
 
 
 class _World(NamedTuple):
@@ -71,12 +68,15 @@ class _World(NamedTuple):
 
     Attributes:
       grid: as in `State`.
-      crates: those around the agent.
+      find_crate: whether an agent at (x, y) touches a crate that carries it, the y of the one
+        that acts first, and whether it can be told.
+      max_pushes: how many crates that push the agent one after another are followed.
       zero: see `exact.product`.
     """
 
     grid: UInt8[Array, "64 64"]
-    crates: Crates
+    find_crate: Callable[[Array, Array], tuple[Array, Array, Array]]
+    max_pushes: int
     zero: Int32[Array, ""]
 
 
@@ -88,7 +88,8 @@ class _Body(NamedTuple):
       is_on_crate: whether a crate has carried it in this step.
       free_x, free_y: sub-steps in which nothing was in the way.
       is_stuck: whether both axes were blocked at once; then it moves no more.
-      is_unfinished: whether crates pushed it more often, or farther, than was followed.
+      is_unfinished: whether crates pushed it more often than was followed, or to where it cannot
+        be told.
     """
 
     x: Array
@@ -177,29 +178,45 @@ def move_player(
     )
     shares = jnp.asarray(_SHARES)[num_steps - _MIN_SUB_STEPS]
 
-    def sub_steps(max_pushes: int, window: int) -> _Body:
-        crates = find_crates(sprites, player, action_vy < 0, window)
-        world = _World(grid, crates, zero)
+    def sub_steps(find_crate: Callable, max_pushes: int, is_stuck: Array) -> _Body:
+        world = _World(grid, find_crate, max_pushes, zero)
 
         def sub_step(index: Array, body: _Body) -> _Body:
-            moved = _sub_step(body, player.vx, shares[1], x_first, world, max_pushes)
+            moved = _sub_step(body, player.vx, shares[1], x_first, world)
             goes_on = (index < num_steps) & ~body.is_stuck
             return jax.tree.map(lambda new, old: jnp.where(goes_on, new, old), moved, body)
 
-        none, false = jnp.zeros_like(num_steps), jnp.zeros_like(player.is_on_crate)
-        body = _Body(player.x, player.y, player.vy, player.is_on_crate, none, none, false, false)
+        body = _Body(
+            x=player.x,
+            y=player.y,
+            vy=player.vy,
+            is_on_crate=player.is_on_crate,
+            free_x=jnp.zeros_like(num_steps),
+            free_y=jnp.zeros_like(num_steps),
+            is_stuck=is_stuck,
+            is_unfinished=jnp.zeros_like(is_stuck),
+        )
         return jax.lax.fori_loop(0, _MAX_SUB_STEPS, sub_step, body)
 
-    def sub_steps_with_all_pushes(body: _Body) -> _Body:
-        return sub_steps(_MAX_PUSHES, _LARGE_WINDOW)._replace(
-            is_unfinished=body.is_unfinished & False
-        )
+    falls_through = action_vy < 0
+    below = crates_below(sprites, player, falls_through)
 
-    # One push nearly always settles it. A loop that seldom runs even once costs a batch of games
-    # nothing; a `lax.cond` would run for all of them.
-    body = jax.lax.while_loop(
-        lambda body: body.is_unfinished, sub_steps_with_all_pushes, sub_steps(1, _SMALL_WINDOW)
-    )
+    def find_below(x: Array, y: Array) -> tuple[Array, Array, Array]:
+        return *below.touch(x, y), below.cover(x, y)
+
+    def find_anywhere(x: Array, y: Array) -> tuple[Array, Array, Array]:
+        around = crates_around(sprites, player.last_y, falls_through, x, y)
+        return *around.touch(x, y), jnp.ones_like(falls_through)
+
+    def do_again(body: _Body) -> _Body:
+        # Without something of the loop's own the compiler takes the work out of the loop.
+        again = sub_steps(find_anywhere, _MAX_PUSHES, is_stuck=~body.is_unfinished)
+        return again._replace(is_unfinished=jnp.zeros_like(body.is_unfinished))
+
+    # One push from a crate below nearly always settles it. A loop that seldom runs even once
+    # costs a batch of games nothing; a `lax.cond` would run for all of them.
+    body = sub_steps(find_below, 1, is_stuck=jnp.zeros_like(falls_through))
+    body = jax.lax.while_loop(lambda body: body.is_unfinished, do_again, body)
     return player._replace(
         x=body.x,
         y=body.y,
@@ -209,21 +226,15 @@ def move_player(
     )
 
 
-def _sub_step(
-    body: _Body, vx: Array, share: Array, x_first: Array, world: _World, max_pushes: int
-) -> _Body:
+def _sub_step(body: _Body, vx: Array, share: Array, x_first: Array, world: _World) -> _Body:
     """One part of a step along both axes, one after the other."""
     dx = product(vx, share, world.zero)
     none = jnp.zeros_like(dx)
     dy = product(body.vy, share, world.zero)
-    body, first = _move(
-        body, jnp.where(x_first, dx, none), jnp.where(x_first, none, dy), world, max_pushes
-    )
+    body, first = _move(body, jnp.where(x_first, dx, none), jnp.where(x_first, none, dy), world)
     # A crate may have stopped the fall.
     dy = product(body.vy, share, world.zero)
-    body, second = _move(
-        body, jnp.where(x_first, none, dx), jnp.where(x_first, dy, none), world, max_pushes
-    )
+    body, second = _move(body, jnp.where(x_first, none, dx), jnp.where(x_first, dy, none), world)
     is_x_blocked = jnp.where(x_first, first, second)
     is_y_blocked = jnp.where(x_first, second, first)
     return body._replace(
@@ -233,32 +244,32 @@ def _sub_step(
     )
 
 
-def _move(body: _Body, dx: Array, dy: Array, world: _World, max_pushes: int) -> tuple[_Body, Array]:
+def _move(body: _Body, dx: Array, dy: Array, world: _World) -> tuple[_Body, Array]:
     """A displacement along one axis, and whether something was in its way.
 
     As in Procgen a displacement of nothing counts as vertical, whichever axis it was meant for.
     """
     x, y, is_blocked = _slide(world.grid, body.x, body.y, dx, dy)
     meets_crates = (dx == 0) & (body.vy < 0)
-    in_crate, crate_y = world.crates.touch(x, y)
+    in_crate, crate_y, is_known = world.find_crate(x, y)
     in_crate &= meets_crates
-    is_pushed, lowest_y = in_crate, y
-    for _ in range(max_pushes):
+    is_pushed, is_all_known = in_crate, is_known
+    for _ in range(world.max_pushes):
         side = jnp.sign(y - crate_y)
         # In double in Procgen; the difference is exact in float32 too.
         push = (crate_y - y) + side * REACH_Y
         _, pushed_y, _ = _slide(world.grid, x, y, jnp.zeros_like(push), push)
         y = jnp.where(in_crate, pushed_y, y)
-        still_in_crate, crate_y = world.crates.touch(x, y)
+        still_in_crate, crate_y, is_known = world.find_crate(x, y)
         in_crate &= still_in_crate
-        lowest_y = jnp.minimum(lowest_y, y)
-    is_unseen = meets_crates & ~world.crates.cover(x, lowest_y)
+        is_all_known &= is_known
+    is_followed = ~in_crate & (is_all_known | ~meets_crates)
     body = body._replace(
         x=x,
         y=y,
         vy=jnp.where(is_pushed, 0, body.vy),
         is_on_crate=body.is_on_crate | is_pushed,
-        is_unfinished=body.is_unfinished | in_crate | is_unseen,
+        is_unfinished=body.is_unfinished | ~is_followed,
     )
     return body, is_blocked | is_pushed
 
