@@ -16,8 +16,9 @@ from rlvision_jax.envs.procgen import (
 )
 
 NUM_ENVS = 12
-RIGHT, RIGHT_UP, LEFT_UP, DOWN, NONE = (
-    ACTION_NAMES.index(name) for name in ("right", "right+up", "left+up", "down", "none")
+LEFT, LEFT_UP, DOWN, NONE, UP, RIGHT, RIGHT_UP = (
+    ACTION_NAMES.index(name)
+    for name in ("left", "left+up", "down", "none", "up", "right", "right+up")
 )
 # How far an agent is above the cell that it stands in, and above the centre of a crate.
 ABOVE_GROUND = PLAYER_RADIUS_Y
@@ -136,8 +137,29 @@ def beside_crates(random, record):
     return x, y, -side * random.uniform(0, 0.5), vy
 
 
-@pytest.mark.parametrize("place", [beside_walls, beside_crates])
-def test_a_step_from_places_that_play_seldom_reaches(make_env, place):
+def speeds_at_a_border(random, record):
+    """Speeds around those at which a step is divided more finely, in the open air."""
+    border = np.float32(random.choice([1.25, 1.5]) ** 2)
+    squared = random.choice([np.nextafter(border, np.float32(0)), border])
+    while True:
+        # What becomes of it in the air: 0.97 of vx, and 0.2 less of vy.
+        vx = random.uniform(-0.5, 0.5, 1000).astype(np.float32)
+        moved_x = (1 - np.float32(0.2) * np.float32(0.15)) * vx
+        vy = np.float32(0.2) - np.sqrt(squared - moved_x**2)
+        (exact,) = np.nonzero(moved_x**2 + (vy - np.float32(0.2)) ** 2 == squared)
+        if len(exact):
+            return random.uniform(2, 5), random.uniform(35, 40), vx[exact[0]], vy[exact[0]]
+
+
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        (beside_walls, [NONE, LEFT, LEFT_UP, DOWN, UP, RIGHT, RIGHT_UP]),
+        (beside_crates, [NONE, NONE, LEFT, DOWN, RIGHT, RIGHT_UP]),
+        (speeds_at_a_border, [NONE]),
+    ],
+)
+def test_a_step_from_places_that_play_seldom_reaches(make_env, place, keys):
     """Embedded in walls, on borders of cells, falling past piles that push the agent about."""
     env = make_env(num_envs=48, distribution_mode="hard", seed=6)
     random = np.random.default_rng(6)
@@ -155,9 +177,7 @@ def test_a_step_from_places_that_play_seldom_reaches(make_env, place):
             records.append(record._replace(entities=entities, **fields))
         env.set_state([encode_state(record) for record in records])
         ours = stack([host_state.from_procgen(record) for record in records])
-        actions = random.choice([NONE, RIGHT, 1, RIGHT_UP, LEFT_UP, DOWN, 0, 5], 48).astype(
-            np.int32
-        )
+        actions = random.choice(keys, 48).astype(np.int32)
         ours, outcome = jax.tree.map(np.asarray, step(ours, jnp.asarray(actions)))
         moment = env.step(actions)
         np.testing.assert_array_equal(outcome.reward, moment.reward)
