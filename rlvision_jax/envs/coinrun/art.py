@@ -13,9 +13,12 @@ from jaxtyping import Int64, UInt32
 from PIL import Image
 
 from rlvision_jax.envs.coinrun import blending
+from rlvision_jax.envs.coinrun.constants import LAVA_MID, WALL_MID, WALL_TOP
 from rlvision_jax.envs.coinrun.pictures import ATLAS_SIZE, BACKGROUND_PATHS, PICTURES, Picture
 
 _OPAQUE_BITS = np.uint32(0xFF000000)
+# Cells of which nothing is seen behind the last one drawn.
+_OPAQUE_IMAGES = (WALL_MID, WALL_TOP, LAVA_MID)
 # Monochrome colours: four shades a channel, in a scrambled order.
 _SHADES = 4
 _COLORS = _SHADES**3
@@ -44,7 +47,7 @@ def read(folder: Path, *, max_height: int | None = None) -> Art:
       max_height: shrink taller backgrounds to this height.
 
     Raises:
-      ValueError: if a sprite is not as large as Procgen's.
+      ValueError: if a sprite is not as large as Procgen's, or a wall not opaque.
     """
     atlas = [_sprite(folder, picture).ravel() for picture in PICTURES]
     backgrounds = [_words(folder / path) | _OPAQUE_BITS for path in BACKGROUND_PATHS]
@@ -102,6 +105,8 @@ def _sprite(folder: Path, picture: Picture) -> UInt32[np.ndarray, "height width"
             f"{folder / picture.path} must be {picture.shape[1]} x {picture.shape[0]} pixels, as "
             f"Procgen's is; got {words.shape[1]} x {words.shape[0]}"
         )
+    if picture.image_type in _OPAQUE_IMAGES and blending.alpha(words).min() < blending.OPAQUE:
+        raise ValueError(f"{folder / picture.path} must be opaque, as Procgen's is")
     return blending.premultiplied(words)
 
 

@@ -168,7 +168,8 @@ _DAMAGED = (zipfile.BadZipFile, ValueError, EOFError, KeyError, OSError)
 
 
 def _load(path: Path) -> Art:
-    with np.load(path, allow_pickle=False) as file:
+    # NumPy leaves a file that it opens itself open when it is damaged.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return Art(*(file[name] for name in Art._fields))
 
 

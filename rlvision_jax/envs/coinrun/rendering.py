@@ -9,16 +9,17 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, UInt8, UInt32
+from jaxtyping import Array, Bool, Float32, UInt8, UInt32
 
 from rlvision_jax.envs.coinrun import compositing, screen, stamps, tiles
 from rlvision_jax.envs.coinrun.assets import Assets
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
+from rlvision_jax.envs.coinrun.constants import FRAME_SIZE
+from rlvision_jax.envs.coinrun.patches import COLORS
 from rlvision_jax.envs.coinrun.types import State
 
-# Columns of the two squares of velocity in a frame's upper left corner, and their rows.
-_SQUARES = ((0, 13), (13, 26))
-_SQUARE_ROWS = 13
+# Pixels along a side of each of the two squares of velocity.
+_SQUARE = 13
 _MAX_VX, _MAX_VY = np.float32(0.5), np.float32(1.5)
 _MAX_SHADE = 255
 
@@ -40,7 +41,7 @@ def render(
     view = tiles.window(state, camera)
     pixels = tiles.draw(assets, state, camera, view)
     scene = stamps.scene(state, camera, view)
-    pixels = compositing.draw(assets.texels, scene, pixels, config)
+    pixels = compositing.overlaid(assets.texels, scene, pixels, ink=COLORS, config=config)
     if config.paint_velocity:
         pixels = _with_velocity(pixels, state)
     bytes_of_words = jax.lax.bitcast_convert_type(pixels, jnp.uint8)
@@ -51,14 +52,20 @@ def _with_velocity(
     pixels: UInt32[Array, "height width"], state: State
 ) -> UInt32[Array, "height width"]:
     """Paints the agent's velocity, to the right and up, as the shades of two squares."""
-    thresholds = _shade_thresholds()
-    for (start, stop), velocity, limits in zip(
-        _SQUARES, (state.player.vx, state.player.vy), thresholds, strict=True
+    velocities = (state.player.vx, state.player.vy)
+    for square, limits, velocity in zip(
+        velocity_squares(), _shade_thresholds(), velocities, strict=True
     ):
         shade = (velocity >= limits).sum(dtype=jnp.uint32)
-        gray = shade * np.uint32(0x010101)
-        pixels = pixels.at[:_SQUARE_ROWS, start:stop].set(gray)
+        pixels = jnp.where(square, shade * np.uint32(0x010101), pixels)
     return pixels
+
+
+def velocity_squares() -> Bool[np.ndarray, "2 height width"]:
+    """The pixels of the squares of horizontal and vertical velocity, in the upper left corner."""
+    row, column = np.indices((FRAME_SIZE, FRAME_SIZE))
+    is_high = row < _SQUARE
+    return np.stack([is_high & (column // _SQUARE == index) for index in range(2)])
 
 
 @functools.cache

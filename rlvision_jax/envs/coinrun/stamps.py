@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, UInt8, UInt32
 
-from rlvision_jax.envs.coinrun import bit_set, scaling, screen, stamp_sizes
+from rlvision_jax.envs.coinrun import bit_set, scaling, screen, stamp_sizes, tiles
 from rlvision_jax.envs.coinrun.bit_set import WORD, BitSet
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.constants import (
@@ -44,6 +44,9 @@ from rlvision_jax.envs.coinrun.pictures import (
 from rlvision_jax.envs.coinrun.screen import Camera
 from rlvision_jax.envs.coinrun.tiles import COLUMN_STRIDE, WINDOW, Window
 from rlvision_jax.envs.coinrun.types import Enemies, Player, State, Trails
+
+OBJECT_NAMES = ("agent", "coin", "saw", "enemy", "crate", "lava", "wall", "trail", "velocity")
+"""Kinds of object that a frame shows."""
 
 # Numbers of the first stamp of each group; groups begin at a new word of the set of numbers.
 _CELLS = WINDOW * COLUMN_STRIDE
@@ -78,6 +81,7 @@ class Stamp(NamedTuple):
       is_mirrored: whether the picture is drawn with left and right exchanged.
       factor: what its texels are multiplied by, in units of 1/255.
       place: it is hidden where the lowest layer shows a cell with a higher `tiles.place`.
+      kind: index of what it shows in `OBJECT_NAMES`.
     """
 
     rows: scaling.Span
@@ -89,6 +93,7 @@ class Stamp(NamedTuple):
     is_mirrored: Bool[Array, ""]
     factor: UInt32[Array, ""]
     place: UInt32[Array, ""]
+    kind: Int32[Array, ""]
 
 
 class Scene(NamedTuple):
@@ -131,8 +136,8 @@ def scene(state: State, camera: Camera, view: Window) -> Scene:
 def stamp(scene: Scene, number: Int32[Array, ""], config: CoinRunConfig) -> Stamp:
     """The stamp of a number; without meaning where it is not `drawn`."""
     sizes = stamp_sizes.monochrome() if config.use_monochrome_assets else stamp_sizes.pictures()
-    kind, x, y = _corner(scene, number)
-    size = jax.tree.map(lambda column: jnp.asarray(column)[kind], sizes)
+    row, x, y = _corner(scene, number)
+    size = jax.tree.map(lambda column: jnp.asarray(column)[row], sizes)
     top = scaling.coordinate(screen.top(scene.camera, y, size.margin))
     left = scaling.coordinate(screen.left(scene.camera, x, size.margin))
     start, is_mirrored = _picture(scene, number)
@@ -142,10 +147,11 @@ def stamp(scene: Scene, number: Int32[Array, ""], config: CoinRunConfig) -> Stam
         row_step=size.row_step,
         column_step=size.column_step,
         start=start,
-        width=jnp.where(kind < stamp_sizes.TRAIL, SQUARE[1], ROUND[1]).astype(jnp.int32),
+        width=jnp.where(row < stamp_sizes.TRAIL, SQUARE[1], ROUND[1]).astype(jnp.int32),
         is_mirrored=is_mirrored,
         factor=size.factor,
         place=jnp.where(number < _SAWS, number + 1, _IN_FRONT).astype(jnp.uint32),
+        kind=_kind(scene, number),
     )
 
 
@@ -153,11 +159,10 @@ def _corner(
     scene: Scene, number: Int32[Array, ""]
 ) -> tuple[Int32[Array, ""], Float32[Array, ""], Float32[Array, ""]]:
     """Row of the table of sizes, and the upper left corner in the world."""
-    view = scene.view
-    cell = number % _CELLS
+    row, column = tiles.cell_at(number % _CELLS + 1)
     kind = jnp.where(number < _SAWS, stamp_sizes.CELL, stamp_sizes.SPRITE)
-    x = (view.column + cell // COLUMN_STRIDE).astype(jnp.float32)
-    y = (view.row + cell % COLUMN_STRIDE + 1).astype(jnp.float32)
+    x = (scene.view.column + column).astype(jnp.float32)
+    y = (scene.view.row + row + 1).astype(jnp.float32)
 
     age, enemy = _trail(number)
     is_trail = (number >= _TRAILS) & (number < _AGENT)
@@ -177,12 +182,21 @@ def _corner(
     return kind.astype(jnp.int32), x, y
 
 
+def _kind(scene: Scene, number: Int32[Array, ""]) -> Int32[Array, ""]:
+    """Index of what a stamp shows in `OBJECT_NAMES`."""
+    agent, coin, saw, enemy, crate, lava, _, trail, _ = range(len(OBJECT_NAMES))
+    kind = jnp.where(_cell(scene, number) == COIN, coin, lava)
+    starts = ((_SAWS, saw), (_CRATES, crate), (_TRAILS, trail), (_AGENT, agent), (_ENEMIES, enemy))
+    for start, later in starts:
+        kind = jnp.where(number >= start, later, kind)
+    return kind.astype(jnp.int32)
+
+
 def _picture(scene: Scene, number: Int32[Array, ""]) -> tuple[Int32[Array, ""], Bool[Array, ""]]:
     """Index of the picture's first texel, and whether it is mirrored."""
-    view, time, player, enemies = scene.view, scene.time, scene.player, scene.enemies
-    cell = number % _CELLS
-    row, column = cell % COLUMN_STRIDE, cell // COLUMN_STRIDE
-    sprites = view.sprites[row, column]
+    time, player, enemies = scene.time, scene.player, scene.enemies
+    row, column = tiles.cell_at(number % _CELLS + 1)
+    sprites = scene.view.sprites[row, column]
     enemy = _enemy(number)
     is_even = time // _STEPS_PER_IMAGE % 2 == 0
     is_upper = number >= _UPPER_CRATES
@@ -190,7 +204,7 @@ def _picture(scene: Scene, number: Int32[Array, ""]) -> tuple[Int32[Array, ""], 
     stands = (jnp.abs(player.vx) < _STANDS_BELOW) & (player.action_vx == 0) & player.has_support
     walks = jnp.where(is_even | ~player.has_support, START[WALK_1], START[WALK_2])
     choices = (
-        (_SAWS, jnp.where(view.cells[row, column] == COIN, START[COIN], START[LAVA_TOP])),
+        (_SAWS, jnp.where(_cell(scene, number) == COIN, START[COIN], START[LAVA_TOP])),
         (_CRATES, jnp.where(time % 2 == 0, START[SAW], START[SAW_2])),
         (_TRAILS, START[CRATE] + _themed(crate.astype(jnp.int32) - 1, SQUARE)),
         (_AGENT, START[TRAIL]),
@@ -205,6 +219,11 @@ def _picture(scene: Scene, number: Int32[Array, ""]) -> tuple[Int32[Array, ""], 
     is_turned = (enemies.vx[enemy] > 0) & (time > 0)
     is_mirrored = jnp.where(number >= _ENEMIES, is_turned, player.faces_left & (number == _AGENT))
     return start.astype(jnp.int32), is_mirrored
+
+
+def _cell(scene: Scene, number: Int32[Array, ""]) -> UInt8[Array, ""]:
+    row, column = tiles.cell_at(number % _CELLS + 1)
+    return scene.view.cells[row, column]
 
 
 def _by_column(cells: UInt8[Array, "row column"]) -> UInt8[Array, "column number"]:

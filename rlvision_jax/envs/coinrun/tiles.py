@@ -86,6 +86,13 @@ def place(row: Int32[Array, "..."], column: Int32[Array, "..."]) -> Int32[Array,
     return 1 + column * COLUMN_STRIDE + row
 
 
+def cell_at(
+    place: Int32[Array, "*shape"],
+) -> tuple[Int32[Array, "*shape"], Int32[Array, "*shape"]]:
+    """Row and column of the cell at a place."""
+    return (place - 1) % COLUMN_STRIDE, (place - 1) // COLUMN_STRIDE
+
+
 def draw(
     assets: Assets, state: State, camera: Camera, view: Window
 ) -> UInt32[Array, "height width"]:

@@ -9,6 +9,7 @@ from drawings import drawn_by_procgen, played, scribbled
 
 from rlvision_jax.envs.coinrun import compositing, screen, stamps, tiles
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
+from rlvision_jax.envs.coinrun.patches import COLORS
 from rlvision_jax.envs.coinrun.rendering import render
 from rlvision_jax.envs.coinrun.types import Visible
 
@@ -29,7 +30,7 @@ def rendered_by_pixel(assets, config, states):
         view = tiles.window(state, camera)
         pixels = tiles.draw(assets, state, camera, view)
         scene = stamps.scene(state, camera, view)
-        pixels = compositing.by_pixel(assets.texels, scene, pixels, config=config)
+        pixels = compositing.by_pixel(assets.texels, scene, pixels, ink=COLORS, config=config)
         return jax.lax.bitcast_convert_type(pixels, np.uint8)[..., :3]
 
     return jax.vmap(one)(states)
