@@ -21,6 +21,8 @@ class EvaluateCommand:
       num_levels: levels of each kind, drawn with replacement.
       num_envs: environments stepped together.
       seed: of levels and actions.
+      env: environment to play instead of the one that the agent was trained in, with the same
+        options: coinrun plays procgen:coinrun's levels on the device.
       json: print JSON instead of a table.
     """
 
@@ -28,6 +30,7 @@ class EvaluateCommand:
     num_levels: int = 10_000
     num_envs: int = 64
     seed: int = 0
+    env: str | None = None
     json: bool = False
 
     def run(self) -> int:
@@ -35,6 +38,8 @@ class EvaluateCommand:
         check_at_least("num_levels", self.num_levels, 1)
         check_at_least("num_envs", self.num_envs, 1)
         policy, params, config = checkpoint.load(agent_folder(self.agent))
+        if self.env is not None:
+            config = {**config, "env": self.env}
         results = {}
         with stages() as bars:
             for split in ("train", "test"):

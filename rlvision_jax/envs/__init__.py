@@ -1,8 +1,8 @@
-"""Environments: a contract, a maker, and Procgen's 16 games."""
+"""Environments: contracts, makers, Procgen's 16 games, and CoinRun on the device."""
 
 from rlvision_jax.envs.actions import FORCE_RESET
 from rlvision_jax.envs.base import DeviceEnv, HostEnv, TimeStep
-from rlvision_jax.envs.make import make
+from rlvision_jax.envs.make import make, make_host
 from rlvision_jax.envs.procgen import ProcgenEnv
 from rlvision_jax.envs.procgen_config import ACTION_NAMES, GAMES, ProcgenConfig
 from rlvision_jax.envs.procgen_library import MissingProcgenError
@@ -18,4 +18,5 @@ __all__ = [
     "ProcgenEnv",
     "TimeStep",
     "make",
+    "make_host",
 ]

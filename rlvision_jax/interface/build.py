@@ -255,7 +255,7 @@ def action_names(num_actions: int) -> tuple[str, ...]:
 def _make_env(
     agent_config: Mapping[str, Any], num_envs: int, seed: int, num_threads: int
 ) -> envs.HostEnv:
-    return envs.make(
+    return envs.make_host(
         agent_config["env"],
         num_envs=num_envs,
         seed=seed,

@@ -175,7 +175,7 @@ def evaluate_split(
         if name not in config:
             raise ValueError(f'the agent\'s config has no "{name}"; evaluate it with `evaluate`')
     draw = 2 * seed + SPLITS.index(split) if split in SPLITS else seed
-    env = envs.make(
+    env = envs.make_host(
         config["env"],
         num_envs=min(num_envs, num_levels),
         seed=draw,

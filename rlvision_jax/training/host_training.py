@@ -30,8 +30,15 @@ class HostTrainer:
         seeds = np.random.SeedSequence(config.seed).generate_state(num_groups) >> 1
         options = {"num_threads": os.cpu_count() or 1, "copy": False, **config.env_options}
         size = config.ppo.num_envs // num_groups
-        groups = [envs.make(config.env, num_envs=size, seed=int(seed), **options) for seed in seeds]
-        self.policy = models.make(config.model, groups[0].num_actions, groups[0].observation_shape)
+        groups = [
+            envs.make_host(config.env, num_envs=size, seed=int(seed), **options) for seed in seeds
+        ]
+        self.policy = models.make(
+            config.model,
+            groups[0].num_actions,
+            groups[0].observation_shape,
+            activation_dtype=config.activation_dtype,
+        )
         self._collector = Collector(groups)
         self._update = make_update(self.policy, config.ppo)
 
