@@ -75,11 +75,10 @@ def move_enemies(
     is_moving = enemies.exists
     meets_crate = jnp.zeros_like(is_moving)
     for _ in range(_NUM_SUB_STEPS):
-        new_x, new_vx, hits_wall = _walk(x, vx, nearby)
+        # Of an enemy that stands, Procgen asks for crates here too; nothing depends on it.
+        new_x, new_vx, is_x_blocked = _walk(x, vx, nearby)
         in_crate = _is_in_crate(new_x, nearby)
         is_y_blocked = in_crate | _feels(nearby.blocks, new_x, nearby)
-        # A displacement of nothing counts as vertical.
-        is_x_blocked = jnp.where(vx == 0, is_y_blocked, hits_wall)
         x = jnp.where(is_moving, new_x, x)
         vx = jnp.where(is_moving, new_vx, vx)
         free = free + (is_moving & ~is_x_blocked)
