@@ -8,7 +8,7 @@ moved between devices.
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -32,7 +32,13 @@ from rlvision_jax.training.device_rollout import (
 )
 from rlvision_jax.training.ppo_loss import Minibatch
 from rlvision_jax.training.trainer import Outcome, run_keys
-from rlvision_jax.training.update import LearnerState, UpdateMetrics, samples_of, scan_minibatches
+from rlvision_jax.training.update import (
+    LearnerState,
+    UpdateMetrics,
+    samples_with_targets,
+    scaled_rewards,
+    scan_minibatches,
+)
 
 Iterated: TypeAlias = tuple[LearnerState, Playing, tuple[UpdateMetrics, LastEpisodes]]
 
@@ -67,7 +73,10 @@ def iterate(
     playing, rollout, last = collect(
         policy, mesh, env, learner.params, playing, rollout_key, config.num_steps
     )
-    reward_scale, samples = samples_of(config, learner.reward_scale, rollout)
+    reward_scale, rewards = _on_all_environments(mesh, functools.partial(scaled_rewards, config))(
+        learner.reward_scale, rollout.rewards, rollout.done
+    )
+    samples = samples_with_targets(config, rollout, rewards)
     learner, metrics = scan_minibatches(
         policy,
         config,
@@ -79,6 +88,16 @@ def iterate(
     everywhere, by_env = shardings(mesh)
     learner, report = jax.lax.with_sharding_constraint((learner, (metrics, last)), everywhere)
     return learner, jax.lax.with_sharding_constraint(playing, by_env), report
+
+
+def _on_all_environments(mesh: Mesh, function: Callable) -> Callable:
+    """Makes every device run a function on the environments of all.
+
+    The reward's scale sums over them at every time step: the devices exchange the rewards once,
+    instead of the sums step by step.
+    """
+    whole = PartitionSpec()
+    return jax.shard_map(function, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)
 
 
 def shardings(mesh: Mesh) -> tuple[NamedSharding, NamedSharding]:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Bool, Float, Int32
 
 from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
@@ -137,20 +137,36 @@ def samples_of(
     Returns:
       The scale after it; the samples, whose axes are still time and env.
     """
-    rewards, values = jnp.asarray(rollout.rewards), jnp.asarray(rollout.values)
-    done = jnp.asarray(rollout.done)
-    if config.normalize_rewards:
-        reward_scale, rewards = scale_rewards(
-            reward_scale, rewards, done, discount=config.reward_scale_discount
-        )
+    reward_scale, rewards = scaled_rewards(config, reward_scale, rollout.rewards, rollout.done)
+    return reward_scale, samples_with_targets(config, rollout, rewards)
+
+
+def scaled_rewards(
+    config: PPOConfig,
+    reward_scale: RewardScale,
+    rewards: Float[Array | np.ndarray, "time env"],
+    done: Bool[Array | np.ndarray, "time env"],
+) -> tuple[RewardScale, Float[Array, "time env"]]:
+    """Scales a rollout's rewards, if so configured; the first part of `samples_of`."""
+    rewards, done = jnp.asarray(rewards), jnp.asarray(done)
+    if not config.normalize_rewards:
+        return reward_scale, rewards
+    return scale_rewards(reward_scale, rewards, done, discount=config.reward_scale_discount)
+
+
+def samples_with_targets(
+    config: PPOConfig, rollout: Rollout, rewards: Float[Array, "time env"]
+) -> Minibatch:
+    """Adds advantages and value targets of the scaled rewards; the rest of `samples_of`."""
+    values = jnp.asarray(rollout.values)
     advantages = jax.vmap(
         functools.partial(
             generalized_advantages, discount=config.discount, gae_lambda=config.gae_lambda
         ),
         in_axes=(1, 1, 1, 0),
         out_axes=1,
-    )(rewards, values, done, jnp.asarray(rollout.bootstrap_values))
-    samples = Minibatch(
+    )(rewards, values, jnp.asarray(rollout.done), jnp.asarray(rollout.bootstrap_values))
+    return Minibatch(
         observations=rollout.observations,
         actions=rollout.actions,
         log_probs=rollout.log_probs,
@@ -158,7 +174,6 @@ def samples_of(
         advantages=advantages,
         targets=advantages + values,
     )
-    return reward_scale, samples
 
 
 def _in_one_row(samples: Minibatch) -> Minibatch:

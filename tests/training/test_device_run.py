@@ -53,8 +53,7 @@ def on_host(monkeypatch):
         return SignalBatch(signal_env.make(num_levels), num_envs, jax.random.key(seed))
 
     monkeypatch.setattr(trainers, "stays_on_device", lambda env: False)
-    monkeypatch.setattr(envs, "make_host", make, raising=False)
-    monkeypatch.setattr(envs, "make", make)
+    monkeypatch.setattr(envs, "make_host", make)
 
 
 def with_ppo(**changes):
