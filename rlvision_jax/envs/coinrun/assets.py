@@ -39,13 +39,12 @@ class Backgrounds(NamedTuple):
 
     Attributes:
       start: index of the first texel.
-      height, width: texels.
+      width: texels in a row.
       row_step, column_step: texels from one pixel to the next, in units of 2^-16.
       spare_width: how much wider than the world it is, in widths of the world.
     """
 
     start: Int32[Array, " background"]
-    height: Int32[Array, " background"]
     width: Int32[Array, " background"]
     row_step: Int32[Array, " background"]
     column_step: Int32[Array, " background"]
@@ -121,7 +120,6 @@ def _backgrounds(shapes: Int64[np.ndarray, "background side"]) -> Backgrounds:
     column_steps = [scaling.texel_step(width, world * ratio) for width, ratio in columns]
     return Backgrounds(
         start=jnp.asarray(ATLAS_SIZE + np.cumsum(sizes) - sizes, jnp.int32),
-        height=jnp.asarray(heights, jnp.int32),
         width=jnp.asarray(widths, jnp.int32),
         row_step=jnp.asarray(row_steps, jnp.int32),
         column_step=jnp.asarray(column_steps, jnp.int32),

@@ -63,18 +63,23 @@ def one_by_one(
 ) -> Pixels:
     """`overlaid`, stamp after stamp; in a batch, also game after game."""
 
-    def lay_all(texels: Texels, scene: Scene, first: Patches, pixels: Pixels) -> Pixels:
-        pixels = _laid(first, scene.numbers.size, ink, pixels)
+    def lay_all(
+        get_scene: Callable[[], tuple[Texels, Scene]],
+        size: Int32[Array, ""],
+        first: Patches,
+        pixels: Pixels,
+    ) -> Pixels:
+        pixels = _laid(first, size, ink, pixels)
 
         def lay_more(chunk: Int32[Array, ""], pixels: Pixels) -> Pixels:
-            patches = prepared(texels, scene, chunk, ink, config)
-            return _laid(patches, scene.numbers.size - chunk * CHUNK, ink, pixels)
+            patches = prepared(*get_scene(), chunk, ink, config)
+            return _laid(patches, size - chunk * CHUNK, ink, pixels)
 
-        return jax.lax.fori_loop(1, _num_chunks(scene), lay_more, pixels)
+        return jax.lax.fori_loop(1, _num_chunks(size), lay_more, pixels)
 
     # These are prepared for all games of a batch at once.
     first = prepared(texels, scene, jnp.int32(0), ink, config)
-    return _one_game_at_a_time(lay_all)(texels, scene, first, pixels)
+    return _one_game_at_a_time(lay_all)((texels, scene), scene.numbers.size, first, pixels)
 
 
 def by_pixel(
@@ -83,10 +88,11 @@ def by_pixel(
     """`overlaid`, all pixels at once."""
     axis = jnp.arange(FRAME_SIZE, dtype=jnp.int32)
     row, column = axis[:, None], axis[None]
+    size = scene.numbers.size
 
     def lay_chunk(chunk: Int32[Array, ""], pixels: Pixels) -> Pixels:
         patches = prepared(texels, scene, chunk, ink, config)
-        rest = scene.numbers.size - chunk * CHUNK
+        rest = size - chunk * CHUNK
 
         def lay_next(carry: tuple[Pixels, Pixels]) -> tuple[Pixels, Pixels]:
             pixels, waiting = carry
@@ -107,11 +113,11 @@ def by_pixel(
             0
         ]
 
-    return jax.lax.fori_loop(0, _num_chunks(scene), lay_chunk, pixels)
+    return jax.lax.fori_loop(0, _num_chunks(size), lay_chunk, pixels)
 
 
-def _num_chunks(scene: Scene) -> Int32[Array, ""]:
-    return (scene.numbers.size + CHUNK - 1) // CHUNK
+def _num_chunks(size: Int32[Array, ""]) -> Int32[Array, ""]:
+    return (size + CHUNK - 1) // CHUNK
 
 
 def _covering(
@@ -144,27 +150,31 @@ def _over(word: Words, place: Words, ink: Ink, pixel: Words) -> Words:
 
 
 def _one_game_at_a_time(lay: Callable[..., Pixels]) -> Callable[..., Pixels]:
-    """The same function, of which `vmap` makes a loop over the games instead of vectors of them.
+    """A function of which `vmap` makes a loop over the games instead of vectors of them.
 
     So each game loops as often as it needs, over pixels that stay in the processor's cache.
+
+    Args:
+      lay: takes a function that returns its first argument, so that a game that does not call it
+        does not wait for that argument's copy, and the other arguments.
     """
-    mapped = jax.custom_batching.custom_vmap(lay)
+
+    @jax.custom_batching.custom_vmap
+    def mapped(seldom: Any, *args: Any) -> Pixels:
+        return lay(lambda: seldom, *args)
 
     @mapped.def_vmap
-    def _(axis_size: int, in_batched: Any, *args: Any) -> tuple[Array, bool]:
-        del axis_size
-        leaves, structure = jax.tree.flatten(args)
-        is_batched = jax.tree.leaves(in_batched)
+    def _(axis_size: int, in_batched: Any, seldom: Any, *args: Any) -> tuple[Array, bool]:
+        seldom_batched, args_batched = in_batched[0], tuple(in_batched[1:])
 
-        def lay_game(batch: list[Array]) -> Pixels:
-            remaining = iter(batch)
-            game = [
-                next(remaining) if batched else leaf
-                for leaf, batched in zip(leaves, is_batched, strict=True)
-            ]
-            return lay(*jax.tree.unflatten(structure, game))
+        def of_game(arrays: Any, is_batched: Any, game: Int32[Array, ""]) -> Any:
+            pick = lambda array, batched: array[game] if batched else array  # noqa: E731
+            return jax.tree.map(pick, arrays, is_batched)
 
-        batch = [leaf for leaf, batched in zip(leaves, is_batched, strict=True) if batched]
-        return jax.lax.map(lay_game, batch), True
+        def lay_game(game: Int32[Array, ""]) -> Pixels:
+            get_seldom = functools.partial(of_game, seldom, seldom_batched, game)
+            return lay(get_seldom, *of_game(args, args_batched, game))
+
+        return jax.lax.map(lay_game, jnp.arange(axis_size, dtype=jnp.int32)), True
 
     return mapped

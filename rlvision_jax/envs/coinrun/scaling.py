@@ -113,9 +113,7 @@ def minus(a: Coordinate, b: Coordinate) -> Coordinate:
     return shifted(a, -b.whole - 1, _ONE - b.fraction)
 
 
-def texel_at(
-    pixel: Int32[Array, "*shape"], origin: Coordinate, step: Integers
-) -> Int32[Array, "*shape"]:
+def texel_at(pixel: Int32[Array, "..."], origin: Coordinate, step: Integers) -> Int32[Array, "..."]:
     """Texel coordinate of a pixel, of a picture that begins at `origin`, in units of 2^-16.
 
     That is `ceil((pixel + 0.5 - origin) * step) - 1`.

@@ -5,11 +5,12 @@ columns from left to right and in each from bottom to top. Columns and rows of p
 at apart: each lies in one cell or in two.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int32, Shaped, UInt8, UInt32
+from jaxtyping import Array, Float32, Int32, Shaped, UInt8, UInt32
 
 from rlvision_jax.envs.coinrun import blending, exact, scaling, screen
 from rlvision_jax.envs.coinrun.assets import Assets, Backgrounds
@@ -35,6 +36,9 @@ SIZE = float((np.float32(1) + np.float32(2) * MARGIN) * UNIT)
 STEP = scaling.texel_step(SQUARE[0], SIZE)
 """Texels from one pixel of a cell to the next, in units of 2^-16."""
 
+_SPLIT_SIZE = scaling.split(SIZE)
+# From the screen's centre to the pixels' centres, tiles.
+_FROM_CENTER = ((np.arange(FRAME_SIZE) + 0.5 - FRAME_SIZE / 2) / float(UNIT)).astype(np.float32)
 # From the screen's centre to the left end of the first cell that reaches a pixel's centre on it,
 # and a little more.
 _REACH = np.float32(6.45)
@@ -102,51 +106,75 @@ def draw(
       Words 0x__BBGGRR; the highest byte holds the `place` of the cell that is seen, or 0 where
       the background is.
     """
-    by_column = _covering(columns(camera, view))
-    last, first = _covering(rows(camera, view))
-    pictures = _pictures(view, state.scenery)
+    across, down = _across(camera, view), _down(camera, view)
     # What each row of cells puts into each column of pixels, the later of two cells before the
-    # earlier: the place in the order of drawing is in the highest bits. A maximum over an axis,
-    # as XLA would compute an elementwise one anew for each pixel.
-    lines = _rows_of(pictures.T, by_column >> _TEXEL_BITS) + (by_column & _TEXEL)[:, :, None]
-    lines = lines.max(axis=0).T
+    # earlier: the place in the order of drawing is in the highest bits. Maxima over an axis, as
+    # XLA would compute elementwise ones anew for each pixel that uses them.
+    cells = jnp.arange(WINDOW, dtype=jnp.int32)[:, None, None] * WINDOW + (across >> _TEXEL_BITS)
+    pictures = _pictures(view, state.scenery).ravel()
+    lines = (_rows_of(pictures, cells) + (across & _TEXEL)).max(axis=1)
     seen = jnp.maximum(
         *(
             _rows_of(lines, cells >> _TEXEL_BITS) + ((cells & _TEXEL) << _TEXEL_BITS)[:, None]
-            for cells in (last, first)
+            for cells in down
         )
     )
     background = _background_texels(assets.backgrounds, state.scenery, camera)
     address = jnp.where(seen < 0, background, seen & ((1 << _ADDRESS_BITS) - 1))
     places = jnp.maximum(seen, 0) >> _ADDRESS_BITS
-    colors = _rows_of(assets.texels, address) & blending.RGB
+    # Off the world's edge lie walls; the background's texels that do not exist are not seen.
+    colors = assets.texels.at[address].get(mode="clip", wrap_negative_indices=False) & blending.RGB
     return colors | (places.astype(jnp.uint32) << np.uint32(24))
 
 
-def columns(camera: Camera, view: Window) -> scaling.Span:
-    """The pixels that each column of cells covers."""
-    edges = (view.column + jnp.arange(WINDOW, dtype=jnp.int32)).astype(jnp.float32)
-    start = scaling.coordinate(screen.left(camera, edges, MARGIN))
-    return scaling.span(start, scaling.split(SIZE), STEP)
+def _across(camera: Camera, view: Window) -> Int32[Array, "1 2 pixel"]:
+    """For each column of pixels the last and the first cell there, each with its texel."""
+
+    def left(cell: Int32[Array, "..."]) -> scaling.Coordinate:
+        x = (view.column + cell).astype(jnp.float32)
+        return scaling.coordinate(screen.left(camera, x, MARGIN))
+
+    return jnp.stack(_covering(camera.x + _FROM_CENTER, view.column, left))[None]
 
 
-def rows(camera: Camera, view: Window) -> scaling.Span:
-    """The pixels that each row of cells covers."""
-    edges = (view.row + 1 + jnp.arange(WINDOW, dtype=jnp.int32)).astype(jnp.float32)
-    start = scaling.coordinate(screen.top(camera, edges, MARGIN))
-    return scaling.span(start, scaling.split(SIZE), STEP)
+def _down(camera: Camera, view: Window) -> tuple[Int32[Array, " pixel"], Int32[Array, " pixel"]]:
+    """For each row of pixels the last and the first cell there, each with its texel."""
+
+    def top(cell: Int32[Array, "..."]) -> scaling.Coordinate:
+        y = (view.row + cell + 1).astype(jnp.float32)
+        return scaling.coordinate(screen.top(camera, y, MARGIN))
+
+    return _covering(camera.y - _FROM_CENTER, view.row, top)
 
 
-def _covering(spans: scaling.Span) -> Int32[Array, "2 pixel"]:
-    """For each pixel of an axis the last and the first cell there, each with its texel."""
-    pixels = jnp.arange(FRAME_SIZE, dtype=jnp.int32)[None]
-    start, stop, first = (field[:, None] for field in spans)
-    texels = (first + STEP * (pixels - start)) >> 16
-    entries = (jnp.arange(WINDOW, dtype=jnp.int32)[:, None] << _TEXEL_BITS) + texels
-    covers = (pixels >= start) & (pixels < stop)
-    later = jnp.where(covers, entries, 0).max(axis=0)
-    earlier = jnp.where(covers, entries, _LAST_ENTRY).min(axis=0)
-    return jnp.stack([later, earlier])
+def _covering(
+    position: Float32[Array, " pixel"],
+    first_cell: Int32[Array, ""],
+    edge: Callable[[Int32[Array, "..."]], scaling.Coordinate],
+) -> tuple[Int32[Array, " pixel"], Int32[Array, " pixel"]]:
+    """The last and the first cell drawn at each pixel of an axis.
+
+    Args:
+      position: of the pixel's centre in the world, which need not be exact: the cell that holds
+        it is drawn there by a wide margin, and besides it at most the nearer neighbour.
+      first_cell: of the window.
+      edge: where on the screen a cell of the window begins to be drawn.
+
+    Returns:
+      Each cell's number in the window, and in the low bits the texel of its picture.
+    """
+    pixel = jnp.arange(FRAME_SIZE, dtype=jnp.int32)[None]
+    floor = jnp.floor(position)
+    neighbor = jnp.where(position - floor < np.float32(0.5), -1, 1)
+    is_neighbor = jnp.arange(2, dtype=jnp.int32)[:, None]
+    cell = (floor.astype(jnp.int32) - first_cell)[None] + is_neighbor * neighbor[None]
+    origin = edge(cell)
+    start, stop, _ = scaling.span(origin, _SPLIT_SIZE, STEP)
+    entry = (cell << _TEXEL_BITS) + (scaling.texel_at(pixel, origin, STEP) >> 16)
+    covers = (pixel >= start) & (pixel < stop)
+    last = jnp.where(covers, entry, 0).max(axis=0)
+    first = jnp.where(covers, entry, _LAST_ENTRY).min(axis=0)
+    return last, first
 
 
 def _rows_of(table: Shaped[Array, "..."], index: Int32[Array, "*shape"]) -> Shaped[Array, "..."]:
@@ -174,16 +202,14 @@ def _background_texels(
 ) -> Int32[Array, "height width"]:
     """The background's texel at each pixel, where the screen shows the world."""
     index = jnp.clip(scenery.background, 0, len(backgrounds.start) - 1)
-    start, height, width, row_step, column_step, spare = (field[index] for field in backgrounds)
-    pixels = jnp.arange(FRAME_SIZE, dtype=jnp.int32)
+    start, width, row_step, column_step, spare = (_rows_of(field, index) for field in backgrounds)
     top = scaling.coordinate(screen.top(camera, jnp.float32(WORLD_SIZE), np.float32(0)))
     # The background ends where the world does, or begins to the left of it.
     shift = scaling.coordinate(exact.product(scenery.background_shift, spare, camera.zero))
     left = scaling.minus(
         scaling.coordinate(-camera.x_offset), scaling.times_length(shift, _WORLD_LENGTH)
     )
-    rows = scaling.texel_at(pixels, top, row_step) >> 16
-    columns = scaling.texel_at(pixels, left, column_step) >> 16
-    rows = jnp.clip(rows, 0, height - 1)
-    columns = jnp.clip(columns, 0, width - 1)
+    pixel, corner = jnp.arange(FRAME_SIZE, dtype=jnp.int32), jnp.int32(0)
+    rows = (scaling.texel_at(corner, top, row_step) + row_step * pixel) >> 16
+    columns = (scaling.texel_at(corner, left, column_step) + column_step * pixel) >> 16
     return (start + rows * width)[:, None] + columns[None]
