@@ -62,9 +62,15 @@ def test_backgrounds_that_are_not_shown_are_left_out(load):
 
 def test_small_assets_take_little_memory(tmp_path):
     small = load_assets(CoinRunConfig(), size="small", cache=tmp_path)
-    assert small.texels.nbytes < 30e6
-    # 1920 x 1080, shrunk to 256 rows.
-    assert small.backgrounds.width[9] == 455
+    assert small.texels.nbytes < 26e6
+    # 1920 x 1080, shrunk to 236 rows.
+    assert small.backgrounds.width[9] == 420
+
+
+def test_all_backgrounds_can_be_had_in_easy_levels(little_art, tmp_path):
+    every = load_assets(EASY, art=little_art, cache=tmp_path, all_backgrounds=True)
+    assert len(every.backgrounds.start) == len(BACKGROUND_PATHS)
+    assert every.texels.shape == (ATLAS_SIZE + 6 * len(BACKGROUND_PATHS),)
 
 
 def test_the_cache_answers_as_the_files_do(little_art, tmp_path, monkeypatch):
