@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int32, PRNGKeyArray, UInt32
+from jaxtyping import Array, Bool, Int32, PRNGKeyArray, UInt32
 
 from rlvision_jax.envs.actions import FORCE_RESET
 from rlvision_jax.envs.base import TimeStep
@@ -20,6 +20,7 @@ from rlvision_jax.envs.coinrun.constants import (
     TRAIL_AGES,
 )
 from rlvision_jax.envs.coinrun.level_generation import generate_level, next_level_seed
+from rlvision_jax.envs.coinrun.object_masks import object_masks
 from rlvision_jax.envs.coinrun.physics import Outcome, advance
 from rlvision_jax.envs.coinrun.rendering import render
 from rlvision_jax.envs.coinrun.types import (
@@ -62,7 +63,7 @@ class CoinRun:
     Example:
       >>> import rlvision_jax as rlv
       >>> env = rlv.envs.make("coinrun", num_levels=1, start_level=7, assets="small")
-      >>> state, step = env.reset(jax.random.key(0))
+      >>> state, step = jax.jit(CoinRun.reset)(env, jax.random.key(0))
       >>> int(step.level_seed), step.observation.shape
       (7, (64, 64, 3))
       >>> state, step = jax.jit(CoinRun.step)(env, jax.random.key(1), state, jnp.int32(7))
@@ -146,6 +147,10 @@ class CoinRun:
     def observe(self, state: State) -> TimeStep:
         """The present moment again, such as after a state was edited; nothing has just ended."""
         return self._time_step(state, jnp.float32(0), state.time == 0)
+
+    def object_masks(self, state: State) -> Bool[Array, "height width object"]:
+        """The pixels of the frame in which each of `OBJECT_NAMES` is seen."""
+        return object_masks(self.assets, self.config, state)
 
     def _time_step(self, state: State, reward: Array, first: Array) -> TimeStep:
         no = jnp.bool_(False)
