@@ -33,7 +33,7 @@ from rlvision_jax.training.rollout import Rollout
 
 # Frames per micro-batch on CPU: as many as a core's cache holds the activations of. IMPALA takes
 # 1.5 times as long with 16 as with 8; nature's strided layers are small.
-_CPU_MICRO_BATCH = {"impala": 8, "clear": 8, "nature": 32}
+_CPU_MICRO_BATCH = {"impala": 8, "clear": 8, "nature": 16}
 
 
 class LearnerState(NamedTuple):
