@@ -1,7 +1,8 @@
 """Lays stamps over the lowest layer, in their order, in the way that suits the device.
 
 A CPU lays one stamp after the other over the few pixels around it, one game after the other. An
-accelerator takes all pixels at once: in each round, each gets the next stamp that covers it.
+accelerator takes all pixels of all games at once, and several stamps between reading and writing
+them.
 """
 
 import functools
@@ -33,8 +34,6 @@ CONTENT = np.uint32(0x00FFFFFF)
 """Bits of a pixel that stamps change; those above hold the `tiles.place` of the cell seen."""
 
 _PLACE_BIT = np.uint32(24)
-# Several stamps in a round spare the pixels some ways to memory and back.
-_STAMPS_PER_ROUND = 2
 
 
 def overlaid(
@@ -85,50 +84,28 @@ def one_by_one(
 def by_pixel(
     texels: Texels, scene: Scene, pixels: Pixels, *, ink: Ink, config: CoinRunConfig
 ) -> Pixels:
-    """`overlaid`, all pixels at once."""
+    """`overlaid`, all pixels at once: each looks at every stamp of a chunk, in one kernel."""
     axis = jnp.arange(FRAME_SIZE, dtype=jnp.int32)
-    row, column = axis[:, None], axis[None]
-    size = scene.numbers.size
 
     def lay_chunk(chunk: Int32[Array, ""], pixels: Pixels) -> Pixels:
         patches = prepared(texels, scene, chunk, ink, config)
-        rest = size - chunk * CHUNK
+        for index in range(CHUNK):
+            row, column = (axis - start[index] for start in (patches.top, patches.left))
+            is_here = ((row >= 0) & (row < HEIGHT))[:, None] & ((column >= 0) & (column < WIDTH))[
+                None
+            ]
+            is_here &= chunk * CHUNK + index < scene.numbers.size
+            row, column = jnp.clip(row, 0, HEIGHT - 1), jnp.clip(column, 0, WIDTH - 1)
+            word = patches.words[index, row[:, None], column[None]]
+            word = jnp.where(is_here, word, np.uint32(0))
+            pixels = _over(word, patches.place[index], ink, pixels)
+        return pixels
 
-        def lay_next(carry: tuple[Pixels, Pixels]) -> tuple[Pixels, Pixels]:
-            pixels, waiting = carry
-            for _ in range(_STAMPS_PER_ROUND):
-                lowest = waiting & (~waiting + np.uint32(1))
-                index = jax.lax.population_count(lowest - np.uint32(1)).astype(jnp.int32)
-                index = jnp.minimum(index, CHUNK - 1)
-                y = jnp.clip(row - patches.top[index], 0, HEIGHT - 1)
-                x = jnp.clip(column - patches.left[index], 0, WIDTH - 1)
-                word = jnp.where(waiting == 0, np.uint32(0), patches.words[index, y, x])
-                pixels = _over(word, patches.place[index], ink, pixels)
-                waiting ^= lowest
-            return pixels, waiting
-
-        waiting = _covering(patches.top, HEIGHT, rest)[:, None]
-        waiting &= _covering(patches.left, WIDTH, rest)[None]
-        return jax.lax.while_loop(lambda carry: (carry[1] != 0).any(), lay_next, (pixels, waiting))[
-            0
-        ]
-
-    return jax.lax.fori_loop(0, _num_chunks(size), lay_chunk, pixels)
+    return jax.lax.fori_loop(0, _num_chunks(scene.numbers.size), lay_chunk, pixels)
 
 
 def _num_chunks(size: Int32[Array, ""]) -> Int32[Array, ""]:
     return (size + CHUNK - 1) // CHUNK
-
-
-def _covering(
-    start: Int32[Array, " stamp"], length: int, count: Int32[Array, ""]
-) -> UInt32[Array, " pixel"]:
-    """For each pixel of an axis, a bit for each of the first `count` patches that cover it."""
-    pixel = jnp.arange(FRAME_SIZE, dtype=jnp.int32)[:, None]
-    index = jnp.arange(CHUNK, dtype=jnp.int32)[None]
-    covers = (pixel >= start[None]) & (pixel < start[None] + length) & (index < count)
-    bits = np.uint32(1) << np.arange(CHUNK, dtype=np.uint32)[None]
-    return jnp.where(covers, bits, np.uint32(0)).sum(axis=1, dtype=jnp.uint32)
 
 
 def _laid(patches: Patches, count: Int32[Array, ""], ink: Ink, pixels: Pixels) -> Pixels:
