@@ -90,6 +90,20 @@ def assert_same_agent(folder, other, assert_same_tree):
     assert_same_tree(checkpoint.load(folder / "agent")[1], checkpoint.load(other / "agent")[1])
 
 
+@pytest.mark.parametrize(
+    ("backend", "env", "stays"),
+    [
+        ("gpu", "coinrun", True),
+        ("tpu", "coinrun", True),
+        ("cpu", "coinrun", False),
+        ("gpu", "procgen:coinrun", False),
+    ],
+)
+def test_games_on_an_accelerator_stay_there(monkeypatch, backend, env, stays):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert trainers.stays_on_device(env) is stays
+
+
 @pytest.mark.usefixtures("on_device")
 def test_stopped_and_killed_runs_continue_exactly(tmp_path, assert_same_tree):
     assert train(CONFIG, tmp_path / "whole").finished
