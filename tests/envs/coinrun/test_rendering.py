@@ -16,9 +16,23 @@ from rlvision_jax.envs.coinrun.types import Visible
 HARD = CoinRunConfig(paint_velocity=True)
 
 
+BATCH = 32
+
+
 @functools.partial(jax.jit, static_argnums=1)
-def rendered(assets, config, states):
+def batch_rendered(assets, config, states):
     return jax.vmap(lambda state: render(assets, config, state))(states)
+
+
+def rendered(assets, config, states):
+    """Frames in batches of one size, so that they compile once."""
+    count = len(states.time)
+    frames = []
+    for start in range(0, count, BATCH):
+        index = np.minimum(np.arange(start, start + BATCH), count - 1)
+        batch = jax.tree.map(lambda field, index=index: np.asarray(field)[index], states)
+        frames.append(np.asarray(batch_rendered(assets, config, batch)))
+    return np.concatenate(frames)[:count]
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -51,14 +65,14 @@ def test_frames_equal_procgens(load, config):
     assert len(frames) == 288
     np.testing.assert_array_equal(rendered(load(config), config, states), frames)
     if config.distribution_mode == "hard":
-        states = scribbled(32)
+        states = scribbled(BATCH)
         frames = drawn_by_procgen(config, states)
         np.testing.assert_array_equal(rendered(load(config), config, states), frames)
 
 
 def test_drawing_by_pixel_equals_procgen(load):
     config = CoinRunConfig()
-    states = scribbled(32, seed=1)
+    states = scribbled(BATCH, seed=1)
     frames = drawn_by_procgen(config, states)
     np.testing.assert_array_equal(rendered_by_pixel(load(config), config, states), frames)
 
@@ -78,8 +92,8 @@ def test_shades_of_velocity_equal_procgens_at_every_edge(load):
     edges = np.arange(256) / 255 - 0.5
     vx = np.float32(edges)
     vy = np.float32(3 * edges)
-    below, above = (lambda v: np.nextafter(v, np.float32(-9))), (lambda v: np.nextafter(v, 9))
-    vx, vy = (np.concatenate([below(v), v, above(v).astype(np.float32)]) for v in (vx, vy))
+    below, above = np.float32(-9), np.float32(9)
+    vx, vy = (np.concatenate([np.nextafter(v, below), v, np.nextafter(v, above)]) for v in (vx, vy))
     states = jax.tree.map(lambda field: np.repeat(field[:1], len(vx), axis=0), scribbled(1))
     states = states._replace(player=states.player._replace(vx=vx, vy=vy))
     frames = drawn_by_procgen(HARD, states)
@@ -88,18 +102,14 @@ def test_shades_of_velocity_equal_procgens_at_every_edge(load):
 
 
 def test_neighbours_in_the_batch_do_not_matter(load):
-    states = scribbled(4, seed=4)
-    alone = [
-        jax.jit(render, static_argnums=1)(
-            load(HARD), HARD, jax.tree.map(lambda field, i=i: field[i], states)
-        )
-        for i in range(4)
-    ]
-    np.testing.assert_array_equal(rendered(load(HARD), HARD, states), np.stack(alone))
+    states = scribbled(BATCH, seed=4)
+    game = jax.tree.map(lambda field: field[3], states)
+    alone = jax.jit(render, static_argnums=1)(load(HARD), HARD, game)
+    np.testing.assert_array_equal(rendered(load(HARD), HARD, states)[3], alone)
 
 
 def test_rendering_compiles_once(load):
-    rendered.clear_cache()
+    batch_rendered.clear_cache()
     for seed in range(2):
-        rendered(load(HARD), HARD, scribbled(8, seed=seed))
-    assert rendered._cache_size() == 1
+        batch_rendered(load(HARD), HARD, scribbled(BATCH, seed=seed))
+    assert batch_rendered._cache_size() == 1
