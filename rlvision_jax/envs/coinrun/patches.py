@@ -20,6 +20,9 @@ six, but CPUs compute eight as quickly."""
 CHUNK = 16
 """Stamps that are prepared together; a frame seldom has more."""
 
+# A texel so far off that its address is negative, whatever the other axis and the picture.
+_NONE = -(1 << 22)
+
 Texels: TypeAlias = UInt32[Array, " texel"]
 Words: TypeAlias = UInt32[Array, "..."]
 
@@ -68,13 +71,11 @@ def prepared(
         stamp = stamps.stamp(scene, bit_set.nth(scene.numbers, index), config)
         top, row = _line(stamp.rows, stamp.row_step, HEIGHT)
         left, column = _line(stamp.columns, stamp.column_step, WIDTH)
-        is_covered = (row >= 0)[:, None] & (column >= 0)[None]
-        column = jnp.where(stamp.is_mirrored, stamp.width - 1 - column, column)
-        address = stamp.start + (row * stamp.width)[:, None] + column[None]
-        texel = texels.at[jnp.where(is_covered, address, 0)].get(
+        address = (stamp.start + row * stamp.width)[:, None] + column[None]
+        texel = texels.at[jnp.maximum(address, 0)].get(
             mode="promise_in_bounds", wrap_negative_indices=False
         )
-        texel = blending.scaled(jnp.where(is_covered, texel, np.uint32(0)), stamp.factor)
+        texel = blending.scaled(jnp.where(address < 0, np.uint32(0), texel), stamp.factor)
         return Patches(top, left, ink.words(texel, stamp.kind), stamp.place)
 
     return jax.vmap(patch)(chunk * CHUNK + jnp.arange(CHUNK, dtype=jnp.int32))
@@ -83,8 +84,11 @@ def prepared(
 def _line(
     span: Span, step: Int32[Array, ""], length: int
 ) -> tuple[Int32[Array, ""], Int32[Array, " pixel"]]:
-    """First of the `length` pixels around a span, and the texels that they show or -1."""
+    """First of the `length` pixels around a span, and the texels that they show.
+
+    Pixels off the span show texel `_NONE`.
+    """
     start = jnp.clip(span.start, 0, FRAME_SIZE - length)
     pixel = start + jnp.arange(length, dtype=jnp.int32)
     texel = (span.first + step * (pixel - span.start)) >> 16
-    return start, jnp.where((pixel >= span.start) & (pixel < span.stop), texel, -1)
+    return start, jnp.where((pixel >= span.start) & (pixel < span.stop), texel, _NONE)

@@ -8,6 +8,7 @@ Source: openai/procgen, `draw_foreground` and `draw_image` in
 `procgen/src/basic-abstract-game.cpp`, and `procgen/src/games/coinrun.cpp`.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -75,10 +76,10 @@ class Stamp(NamedTuple):
 
     Attributes:
       rows, columns: the pixels that it covers.
-      row_step, column_step: texels from one pixel to the next, in units of 2^-16.
+      row_step, column_step: texels from one pixel to the next, in units of 2^-16; from column
+        to column it is negative where the picture is mirrored.
       start: index of the picture's first texel.
       width: texels in a row of the picture.
-      is_mirrored: whether the picture is drawn with left and right exchanged.
       factor: what its texels are multiplied by, in units of 1/255.
       place: it is hidden where the lowest layer shows a cell with a higher `tiles.place`.
       kind: index of what it shows in `OBJECT_NAMES`.
@@ -90,7 +91,6 @@ class Stamp(NamedTuple):
     column_step: Int32[Array, ""]
     start: Int32[Array, ""]
     width: Int32[Array, ""]
-    is_mirrored: Bool[Array, ""]
     factor: UInt32[Array, ""]
     place: UInt32[Array, ""]
     kind: Int32[Array, ""]
@@ -141,14 +141,17 @@ def stamp(scene: Scene, number: Int32[Array, ""], config: CoinRunConfig) -> Stam
     top = scaling.coordinate(screen.top(scene.camera, y, size.margin))
     left = scaling.coordinate(screen.left(scene.camera, x, size.margin))
     start, is_mirrored = _picture(scene, number)
+    width = jnp.where(row < stamp_sizes.TRAIL, SQUARE[1], ROUND[1]).astype(jnp.int32)
+    columns = scaling.span(left, size.width, size.column_step)
+    # Its last texel comes first: of v / 2^16, rounded down, this gives width - 1 - v / 2^16.
+    from_right = columns._replace(first=(width << 16) - 1 - columns.first)
     return Stamp(
         rows=scaling.span(scaling.shifted(top, *size.lift), size.height, size.row_step),
-        columns=scaling.span(left, size.width, size.column_step),
+        columns=jax.tree.map(functools.partial(jnp.where, is_mirrored), from_right, columns),
         row_step=size.row_step,
-        column_step=size.column_step,
+        column_step=jnp.where(is_mirrored, -size.column_step, size.column_step),
         start=start,
-        width=jnp.where(row < stamp_sizes.TRAIL, SQUARE[1], ROUND[1]).astype(jnp.int32),
-        is_mirrored=is_mirrored,
+        width=width,
         factor=size.factor,
         place=jnp.where(number < _SAWS, number + 1, _IN_FRONT).astype(jnp.uint32),
         kind=_kind(scene, number),
