@@ -62,23 +62,19 @@ def one_by_one(
 ) -> Pixels:
     """`overlaid`, stamp after stamp; in a batch, also game after game."""
 
-    def lay_all(
-        get_scene: Callable[[], tuple[Texels, Scene]],
-        size: Int32[Array, ""],
-        first: Patches,
-        pixels: Pixels,
-    ) -> Pixels:
+    def lay_all(texels: Texels, scene: Scene, first: Patches, pixels: Pixels) -> Pixels:
+        size = scene.numbers.size
         pixels = _laid(first, size, ink, pixels)
 
         def lay_more(chunk: Int32[Array, ""], pixels: Pixels) -> Pixels:
-            patches = prepared(*get_scene(), chunk, ink, config)
+            patches = prepared(texels, scene, chunk, ink, config)
             return _laid(patches, size - chunk * CHUNK, ink, pixels)
 
         return jax.lax.fori_loop(1, _num_chunks(size), lay_more, pixels)
 
     # These are prepared for all games of a batch at once.
     first = prepared(texels, scene, jnp.int32(0), ink, config)
-    return _one_game_at_a_time(lay_all)((texels, scene), scene.numbers.size, first, pixels)
+    return _one_game_at_a_time(lay_all)(texels, scene, first, pixels)
 
 
 def by_pixel(
@@ -127,30 +123,20 @@ def _over(word: Words, place: Words, ink: Ink, pixel: Words) -> Words:
 
 
 def _one_game_at_a_time(lay: Callable[..., Pixels]) -> Callable[..., Pixels]:
-    """A function of which `vmap` makes a loop over the games instead of vectors of them.
+    """The same function, of which `vmap` makes a loop over the games instead of vectors of them.
 
     So each game loops as often as it needs, over pixels that stay in the processor's cache.
-
-    Args:
-      lay: takes a function that returns its first argument, so that a game that does not call it
-        does not wait for that argument's copy, and the other arguments.
     """
-
-    @jax.custom_batching.custom_vmap
-    def mapped(seldom: Any, *args: Any) -> Pixels:
-        return lay(lambda: seldom, *args)
+    mapped = jax.custom_batching.custom_vmap(lay)
 
     @mapped.def_vmap
-    def _(axis_size: int, in_batched: Any, seldom: Any, *args: Any) -> tuple[Array, bool]:
-        seldom_batched, args_batched = in_batched[0], tuple(in_batched[1:])
-
-        def of_game(arrays: Any, is_batched: Any, game: Int32[Array, ""]) -> Any:
-            pick = lambda array, batched: array[game] if batched else array  # noqa: E731
-            return jax.tree.map(pick, arrays, is_batched)
-
+    def _(axis_size: int, in_batched: Any, *args: Any) -> tuple[Array, bool]:
         def lay_game(game: Int32[Array, ""]) -> Pixels:
-            get_seldom = functools.partial(of_game, seldom, seldom_batched, game)
-            return lay(get_seldom, *of_game(args, args_batched, game))
+            def of_game(array: Array, is_batched: bool) -> Array:
+                return array[game] if is_batched else array
+
+            # Again as a function that knows how it is mapped: there may be batches of batches.
+            return mapped(*jax.tree.map(of_game, args, tuple(in_batched)))
 
         return jax.lax.map(lay_game, jnp.arange(axis_size, dtype=jnp.int32)), True
 

@@ -108,6 +108,16 @@ def test_neighbours_in_the_batch_do_not_matter(load):
     np.testing.assert_array_equal(rendered(load(HARD), HARD, states)[3], alone)
 
 
+def test_batches_of_batches_are_drawn_alike(load):
+    states = scribbled(BATCH, seed=4)
+    nested = jax.tree.map(lambda field: field.reshape(4, 8, *field.shape[1:]), states)
+    draw = jax.vmap(jax.vmap(lambda state: render(load(HARD), HARD, state)))
+    frames = jax.jit(draw)(nested)
+    np.testing.assert_array_equal(
+        frames.reshape(BATCH, 64, 64, 3), rendered(load(HARD), HARD, states)
+    )
+
+
 def test_rendering_compiles_once(load):
     batch_rendered.clear_cache()
     for seed in range(2):
