@@ -134,7 +134,7 @@ def scene(state: State, camera: Camera, view: Window) -> Scene:
 
 
 def stamp(scene: Scene, number: Int32[Array, ""], config: CoinRunConfig) -> Stamp:
-    """The stamp of a number; without meaning where it is not `drawn`."""
+    """The stamp of a number; without meaning for a number that is not in the scene."""
     sizes = stamp_sizes.monochrome() if config.use_monochrome_assets else stamp_sizes.pictures()
     row, x, y = _corner(scene, number)
     size = jax.tree.map(lambda column: jnp.asarray(column)[row], sizes)

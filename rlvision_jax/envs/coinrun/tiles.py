@@ -39,16 +39,18 @@ STEP = scaling.texel_step(SQUARE[0], SIZE)
 _SPLIT_SIZE = scaling.split(SIZE)
 # From the screen's centre to the pixels' centres, tiles.
 _FROM_CENTER = ((np.arange(FRAME_SIZE) + 0.5 - FRAME_SIZE / 2) / float(UNIT)).astype(np.float32)
-# From the screen's centre to the left end of the first cell that reaches a pixel's centre on it,
-# and a little more.
+# From the first cell of which a part can lie on the screen to its centre: half a screen, less
+# the margin, within which a part covers no pixel's centre.
 _REACH = np.float32(6.45)
 _WORLD_LENGTH = float(np.float32(WORLD_SIZE) * UNIT)
-_TEXEL_BITS = 7
-_PICTURE_BITS = 2 * _TEXEL_BITS
-_ADDRESS_BITS = 20
-_LAST_ENTRY = (WINDOW << _TEXEL_BITS) - 1
-_NOTHING = np.int32(-(1 << 30))
+
+# Bits of an index into a cell's picture along one axis, and of one into the atlas. A cell that is
+# drawn is one number: its place above the address of its texel.
+_TEXEL_BITS, _ADDRESS_BITS = 7, 20
 _TEXEL = (1 << _TEXEL_BITS) - 1
+_LAST_ENTRY = (WINDOW << _TEXEL_BITS) - 1
+# A cell without a picture; it stays negative whatever is added.
+_NOTHING = np.int32(-(1 << 30))
 
 
 class Window(NamedTuple):
@@ -110,15 +112,14 @@ def draw(
     # What each row of cells puts into each column of pixels, the later of two cells before the
     # earlier: the place in the order of drawing is in the highest bits. Maxima over an axis, as
     # XLA would compute elementwise ones anew for each pixel that uses them.
-    cells = jnp.arange(WINDOW, dtype=jnp.int32)[:, None, None] * WINDOW + (across >> _TEXEL_BITS)
+    index = jnp.arange(WINDOW, dtype=jnp.int32)[:, None, None] * WINDOW + (across >> _TEXEL_BITS)
     pictures = _pictures(view, state.scenery).ravel()
-    lines = (_rows_of(pictures, cells) + (across & _TEXEL)).max(axis=1)
-    seen = jnp.maximum(
-        *(
-            _rows_of(lines, cells >> _TEXEL_BITS) + ((cells & _TEXEL) << _TEXEL_BITS)[:, None]
-            for cells in down
-        )
+    lines = (_rows_of(pictures, index) + (across & _TEXEL)).max(axis=1)
+    later, earlier = (
+        _rows_of(lines, cell >> _TEXEL_BITS) + ((cell & _TEXEL) << _TEXEL_BITS)[:, None]
+        for cell in down
     )
+    seen = jnp.maximum(later, earlier)
     background = _background_texels(assets.backgrounds, state.scenery, camera)
     address = jnp.where(seen < 0, background, seen & ((1 << _ADDRESS_BITS) - 1))
     places = jnp.maximum(seen, 0) >> _ADDRESS_BITS
