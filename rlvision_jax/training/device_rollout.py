@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, UInt8
 from rlvision_jax._types import Params
 from rlvision_jax.envs import DeviceEnv, TimeStep
 from rlvision_jax.models import Policy
-from rlvision_jax.training.rollout import RECENT_EPISODES, Episode, Rollout, act
+from rlvision_jax.training.rollout import RECENT_EPISODES, Episode, Rollout, choose
 
 # Name of the mesh's one axis, over which the environments are spread.
 ENV_AXIS = "env"
@@ -124,7 +124,8 @@ def collect(
     )
 
     def step(playing: Playing, count: Array) -> tuple[Playing, tuple[tuple, tuple]]:
-        actions, log_probs, values = act(policy, params, playing.observations, action_key, count)
+        logits, values = policy.apply(params, playing.observations)
+        actions, log_probs = choose(logits, action_key, count)
         keys = jax.random.split(jax.random.fold_in(env_key, count), num_envs)
         after: TimeStep
         env_states, after = step_all(env, keys, playing.env_states, actions)
@@ -141,7 +142,7 @@ def collect(
         return playing, (taken, ended)
 
     playing, (taken, ended) = jax.lax.scan(step, playing, jnp.arange(num_steps))
-    _, _, bootstrap_values = act(policy, params, playing.observations, action_key, num_steps)
+    _, bootstrap_values = policy.apply(params, playing.observations)
     rollout = Rollout(*taken, bootstrap_values=bootstrap_values)
     return playing, rollout, _last_episodes(jnp.asarray(rollout.done), ended)
 

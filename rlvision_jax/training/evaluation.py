@@ -14,6 +14,7 @@ from rlvision_jax._checks import check_at_least, check_choice
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
 from rlvision_jax.models import Policy
+from rlvision_jax.training.forward import forward_pass
 from rlvision_jax.training.playing import sample_actions
 
 _MAX_SEED = 2**31 - 1
@@ -117,23 +118,24 @@ def evaluate(
     lengths: list[int] = []
     completed = 0
     step = env.reset()
-    for t in range(_MAX_SEED):
-        actions, _, _ = sample_actions(policy, params, step.observation, jax.random.fold_in(key, t))
-        step = env.step(np.asarray(actions))
-        running_return += step.reward
-        running_length += 1
-        ended = step.terminated | step.truncated
-        counted = ended & (finished < quota)
-        finished += counted
-        returns.extend(running_return[counted].tolist())
-        lengths.extend(running_length[counted].tolist())
-        completed += int(np.count_nonzero(step.level_complete & counted))
-        running_return[ended] = 0.0
-        running_length[ended] = 0
-        if counted.any():
-            on_level(len(returns))
-        if len(returns) == num_levels:
-            break
+    with forward_pass(policy) as forward:
+        for t in range(_MAX_SEED):
+            logits, _ = forward(params, step.observation)
+            step = env.step(np.asarray(sample_actions(logits, key, t)))
+            running_return += step.reward
+            running_length += 1
+            ended = step.terminated | step.truncated
+            counted = ended & (finished < quota)
+            finished += counted
+            returns.extend(running_return[counted].tolist())
+            lengths.extend(running_length[counted].tolist())
+            completed += int(np.count_nonzero(step.level_complete & counted))
+            running_return[ended] = 0.0
+            running_length[ended] = 0
+            if counted.any():
+                on_level(len(returns))
+            if len(returns) == num_levels:
+                break
     return Evaluation(
         num_levels=num_levels,
         num_completed=completed,

@@ -1,6 +1,5 @@
 """Plays environments with a policy and keeps what happened. (Host only: NumPy arrays.)"""
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv, TimeStep
 from rlvision_jax.models import Policy
+from rlvision_jax.training.forward import forward_pass
 
 
 class Played(NamedTuple):
@@ -44,20 +44,12 @@ class Played(NamedTuple):
     bootstrap_values: Float[np.ndarray, " env"]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jax.jit
 def sample_actions(
-    policy: Policy,
-    params: Params,
-    observations: UInt8[Array, "env height width channel"],
-    key: Array,
-) -> tuple[Int32[Array, " env"], Float[Array, "env action"], Float[Array, " env"]]:
-    """Samples one action per environment; `key` is consumed.
-
-    Returns:
-      Actions, policy logits and values.
-    """
-    logits, values = policy.apply(params, observations)
-    return jax.random.categorical(key, logits), logits, values
+    logits: Float[Array, "env action"], key: Array, step: int | Int32[Array, ""]
+) -> Int32[Array, " env"]:
+    """Samples one action per environment at the `step`-th step of a play; `key` is the play's."""
+    return jax.random.categorical(jax.random.fold_in(key, step), logits)
 
 
 def play(
@@ -82,31 +74,30 @@ def play(
     check_at_least("num_steps", num_steps, 1)
     rows = []
     step = env.reset()
-    for t in range(num_steps):
-        before = step
-        actions, logits, values = map(
-            np.asarray,
-            sample_actions(policy, params, before.observation, jax.random.fold_in(key, t)),
-        )
-        # Copied, since an environment may write every step into the same arrays.
-        observation, level_seed = before.observation.copy(), before.level_seed.copy()
-        step = env.step(actions)
-        rows.append(
-            (
-                observation,
-                actions,
-                step.reward.copy(),
-                step.terminated.copy(),
-                step.truncated.copy(),
-                step.level_complete & (step.terminated | step.truncated),
-                level_seed,
-                logits,
-                values,
+    with forward_pass(policy) as forward:
+        for t in range(num_steps):
+            before = step
+            logits, values = forward(params, before.observation)
+            actions = np.asarray(sample_actions(logits, key, t))
+            # Copied, since an environment may write every step into the same arrays.
+            observation, level_seed = before.observation.copy(), before.level_seed.copy()
+            step = env.step(actions)
+            rows.append(
+                (
+                    observation,
+                    actions,
+                    step.reward.copy(),
+                    step.terminated.copy(),
+                    step.truncated.copy(),
+                    step.level_complete & (step.terminated | step.truncated),
+                    level_seed,
+                    logits,
+                    values,
+                )
             )
-        )
-        on_step(t + 1)
-    _, last_values = policy.apply(params, step.observation)
-    return Played(*map(np.stack, zip(*rows, strict=True)), bootstrap_values=np.asarray(last_values))
+            on_step(t + 1)
+        _, last_values = forward(params, step.observation)
+    return Played(*map(np.stack, zip(*rows, strict=True)), bootstrap_values=last_values)
 
 
 def sample_observations(
@@ -136,10 +127,11 @@ def sample_observations(
     check_at_least("interval", interval, 1)
     kept = []
     step: TimeStep = env.reset()
-    for t in range(-(-num_frames // env.num_envs) * interval):
-        actions, _, _ = sample_actions(policy, params, step.observation, jax.random.fold_in(key, t))
-        step = env.step(np.asarray(actions))
-        if (t + 1) % interval == 0:
-            kept.append(step.observation.copy())
-        on_step(t + 1)
+    with forward_pass(policy) as forward:
+        for t in range(-(-num_frames // env.num_envs) * interval):
+            logits, _ = forward(params, step.observation)
+            step = env.step(np.asarray(sample_actions(logits, key, t)))
+            if (t + 1) % interval == 0:
+                kept.append(step.observation.copy())
+            on_step(t + 1)
     return np.concatenate(kept)[:num_frames]

@@ -4,7 +4,6 @@ While one group's environments step on their own threads, the policy acts for th
 the accelerator and the CPU work at the same time. (Host only: NumPy buffers.)
 """
 
-import functools
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int32, UInt8
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
 from rlvision_jax.models import Policy
+from rlvision_jax.training.forward import forward_pass
 
 # Episodes that the metrics are means over.
 RECENT_EPISODES = 100
@@ -60,30 +60,23 @@ class Episode(NamedTuple):
     level_complete: bool
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def act(
-    policy: Policy,
-    params: Params,
-    observations: UInt8[Array, "env height width channel"],
-    key: Array,
-    count: int | Int32[Array, ""],
-) -> tuple[Int32[Array, " env"], Float[Array, " env"], Float[Array, " env"]]:
+@jax.jit
+def choose(
+    logits: Float[Array, "env action"], key: Array, count: int | Int32[Array, ""]
+) -> tuple[Int32[Array, " env"], Float[Array, " env"]]:
     """Samples one action per environment.
 
     Args:
-      policy: acts. Static.
-      params: its parameters.
-      observations: frames, 0-255.
+      logits: of the policy.
       key: the same for many calls.
       count: number of the call, which makes its draws independent of the others'.
 
     Returns:
-      Actions, their log-probabilities, and values.
+      Actions and their log-probabilities.
     """
-    logits, values = policy.apply(params, observations)
     actions = jax.random.categorical(jax.random.fold_in(key, count), logits)
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), actions[:, None], axis=1)[:, 0]
-    return actions, log_probs, values
+    return actions, log_probs
 
 
 class Collector:
@@ -158,22 +151,21 @@ class Collector:
         size = self.num_envs // len(self.envs)
         groups = [slice(g * size, (g + 1) * size) for g in range(len(self.envs))]
         counts = itertools.count()
-        for t in range(num_steps):
+        with forward_pass(policy) as forward:
+            for t in range(num_steps):
+                for env, group in zip(self.envs, groups, strict=True):
+                    if t:
+                        self._receive(rollout, episodes, t - 1, env, group)
+                    logits, values = forward(params, self.observations[group])
+                    actions, log_probs = choose(logits, key, next(counts))
+                    rollout.observations[t, group] = self.observations[group]
+                    rollout.actions[t, group] = actions
+                    env.send(np.asarray(actions))
+                    rollout.log_probs[t, group] = log_probs
+                    rollout.values[t, group] = values
             for env, group in zip(self.envs, groups, strict=True):
-                if t:
-                    self._receive(rollout, episodes, t - 1, env, group)
-                actions, log_probs, values = act(
-                    policy, params, self.observations[group], key, next(counts)
-                )
-                rollout.observations[t, group] = self.observations[group]
-                rollout.actions[t, group] = actions
-                env.send(np.asarray(rollout.actions[t, group]))
-                rollout.log_probs[t, group] = log_probs
-                rollout.values[t, group] = values
-        for env, group in zip(self.envs, groups, strict=True):
-            self._receive(rollout, episodes, num_steps - 1, env, group)
-            _, _, values = act(policy, params, self.observations[group], key, next(counts))
-            rollout.bootstrap_values[group] = values
+                self._receive(rollout, episodes, num_steps - 1, env, group)
+                _, rollout.bootstrap_values[group] = forward(params, self.observations[group])
         return rollout, episodes
 
     def _receive(
