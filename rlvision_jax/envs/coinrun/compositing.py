@@ -27,6 +27,7 @@ from rlvision_jax.envs.coinrun.patches import (
     prepared,
 )
 from rlvision_jax.envs.coinrun.stamps import Scene
+from rlvision_jax.envs.coinrun.tables import entries
 
 Pixels: TypeAlias = UInt32[Array, "64 64"]
 
@@ -92,7 +93,7 @@ def by_pixel(
             ]
             is_here &= chunk * CHUNK + index < scene.numbers.size
             row, column = jnp.clip(row, 0, HEIGHT - 1), jnp.clip(column, 0, WIDTH - 1)
-            word = patches.words[index, row[:, None], column[None]]
+            word = entries(patches.words[index], row[:, None], column[None])
             word = jnp.where(is_here, word, np.uint32(0))
             pixels = _over(word, patches.place[index], ink, pixels)
         return pixels

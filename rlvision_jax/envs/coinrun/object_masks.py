@@ -15,6 +15,7 @@ from rlvision_jax.envs.coinrun.constants import LAVA_MID, SPACE
 from rlvision_jax.envs.coinrun.patches import Ink, Words
 from rlvision_jax.envs.coinrun.rendering import velocity_squares
 from rlvision_jax.envs.coinrun.stamps import OBJECT_NAMES
+from rlvision_jax.envs.coinrun.tables import entries
 from rlvision_jax.envs.coinrun.tiles import Window
 from rlvision_jax.envs.coinrun.types import State
 
@@ -98,7 +99,7 @@ def _cell_marks(
 ) -> UInt32[Array, "height width"]:
     """Marks of the walls and the lava in the lowest layer."""
     row, column = tiles.cell_at((places >> np.uint32(24)).astype(jnp.int32))
-    cells = jnp.where(places == 0, np.uint8(SPACE), view.cells[row, column])
+    cells = jnp.where(places == 0, np.uint8(SPACE), entries(view.cells, row, column))
     is_lava = cells == LAVA_MID
     mark = jnp.where(is_lava, np.uint32(1 << _LAVA), np.uint32(1 << _WALL))
     return jnp.where(cells == SPACE, np.uint32(0), mark)

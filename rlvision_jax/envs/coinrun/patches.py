@@ -13,6 +13,7 @@ from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.constants import FRAME_SIZE
 from rlvision_jax.envs.coinrun.scaling import Span
 from rlvision_jax.envs.coinrun.stamps import Scene
+from rlvision_jax.envs.coinrun.tables import entries
 
 HEIGHT, WIDTH = 11, 8
 """Pixels of a patch. The agent's picture is the tallest, 9.9 pixels; the widest, a cell's, takes
@@ -72,9 +73,7 @@ def prepared(
         top, row = _line(stamp.rows, stamp.row_step, HEIGHT)
         left, column = _line(stamp.columns, stamp.column_step, WIDTH)
         address = (stamp.start + row * stamp.width)[:, None] + column[None]
-        texel = texels.at[jnp.maximum(address, 0)].get(
-            mode="promise_in_bounds", wrap_negative_indices=False
-        )
+        texel = entries(texels, jnp.maximum(address, 0))
         texel = blending.scaled(jnp.where(address < 0, np.uint32(0), texel), stamp.factor)
         return Patches(top, left, ink.words(texel, stamp.kind), stamp.place)
 

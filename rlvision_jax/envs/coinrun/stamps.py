@@ -43,6 +43,7 @@ from rlvision_jax.envs.coinrun.pictures import (
     WALK_2,
 )
 from rlvision_jax.envs.coinrun.screen import Camera
+from rlvision_jax.envs.coinrun.tables import entries
 from rlvision_jax.envs.coinrun.tiles import COLUMN_STRIDE, WINDOW, Window
 from rlvision_jax.envs.coinrun.types import Enemies, Player, State, Trails
 
@@ -137,7 +138,7 @@ def stamp(scene: Scene, number: Int32[Array, ""], config: CoinRunConfig) -> Stam
     """The stamp of a number; without meaning for a number that is not in the scene."""
     sizes = stamp_sizes.monochrome() if config.use_monochrome_assets else stamp_sizes.pictures()
     row, x, y = _corner(scene, number)
-    size = jax.tree.map(lambda column: jnp.asarray(column)[row], sizes)
+    size = jax.tree.map(lambda column: entries(jnp.asarray(column), row), sizes)
     top = scaling.coordinate(screen.top(scene.camera, y, size.margin))
     left = scaling.coordinate(screen.left(scene.camera, x, size.margin))
     start, is_mirrored = _picture(scene, number)
@@ -169,10 +170,10 @@ def _corner(
 
     age, enemy = _trail(number)
     is_trail = (number >= _TRAILS) & (number < _AGENT)
-    radius_x, radius_y = (jnp.asarray(radii)[age] for radii in stamp_sizes.TRAIL_RADII)
+    radius_x, radius_y = (entries(jnp.asarray(radii), age) for radii in stamp_sizes.TRAIL_RADII)
     kind = jnp.where(is_trail, stamp_sizes.TRAIL + age, kind)
-    x = jnp.where(is_trail, scene.trails.x[age, enemy] - radius_x, x)
-    y = jnp.where(is_trail, scene.trails.y[age, enemy] + radius_y, y)
+    x = jnp.where(is_trail, entries(scene.trails.x, age, enemy) - radius_x, x)
+    y = jnp.where(is_trail, entries(scene.trails.y, age, enemy) + radius_y, y)
 
     is_agent, player = number == _AGENT, scene.player
     kind = jnp.where(is_agent, stamp_sizes.AGENT, kind)
@@ -180,8 +181,8 @@ def _corner(
     y = jnp.where(is_agent, player.y + np.float32(PLAYER_RADIUS_Y), y)
 
     is_enemy, enemy = number >= _ENEMIES, _enemy(number)
-    x = jnp.where(is_enemy, scene.enemies.x[enemy] - _RADIUS, x)
-    y = jnp.where(is_enemy, scene.enemies.y[enemy] + _RADIUS, y)
+    x = jnp.where(is_enemy, entries(scene.enemies.x, enemy) - _RADIUS, x)
+    y = jnp.where(is_enemy, entries(scene.enemies.y, enemy) + _RADIUS, y)
     return kind.astype(jnp.int32), x, y
 
 
@@ -199,7 +200,7 @@ def _picture(scene: Scene, number: Int32[Array, ""]) -> tuple[Int32[Array, ""], 
     """Index of the picture's first texel, and whether it is mirrored."""
     time, player, enemies = scene.time, scene.player, scene.enemies
     row, column = tiles.cell_at(number % _CELLS + 1)
-    sprites = scene.view.sprites[row, column]
+    sprites = entries(scene.view.sprites, row, column)
     enemy = _enemy(number)
     is_even = time // _STEPS_PER_IMAGE % 2 == 0
     is_upper = number >= _UPPER_CRATES
@@ -214,19 +215,19 @@ def _picture(scene: Scene, number: Int32[Array, ""]) -> tuple[Int32[Array, ""], 
         (_ENEMIES, jnp.where(stands, START[PLAYER], walks) + _themed(player.theme, TALL)),
     )
     start = jnp.where(is_even, START[ENEMY_1], START[ENEMY_2]) + _themed(
-        enemies.theme[enemy].astype(jnp.int32), SQUARE
+        entries(enemies.theme, enemy).astype(jnp.int32), SQUARE
     )
     for end, choice in reversed(choices):
         start = jnp.where(number < end, choice, start)
     # An enemy is turned at its first step.
-    is_turned = (enemies.vx[enemy] > 0) & (time > 0)
+    is_turned = (entries(enemies.vx, enemy) > 0) & (time > 0)
     is_mirrored = jnp.where(number >= _ENEMIES, is_turned, player.faces_left & (number == _AGENT))
     return start.astype(jnp.int32), is_mirrored
 
 
 def _cell(scene: Scene, number: Int32[Array, ""]) -> UInt8[Array, ""]:
     row, column = tiles.cell_at(number % _CELLS + 1)
-    return scene.view.cells[row, column]
+    return entries(scene.view.cells, row, column)
 
 
 def _by_column(cells: UInt8[Array, "row column"]) -> UInt8[Array, "column number"]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int32, Shaped, UInt8, UInt32
+from jaxtyping import Array, Float32, Int32, UInt8, UInt32
 
 from rlvision_jax.envs.coinrun import blending, exact, scaling, screen
 from rlvision_jax.envs.coinrun.assets import Assets, Backgrounds
@@ -23,6 +23,7 @@ from rlvision_jax.envs.coinrun.constants import (
 )
 from rlvision_jax.envs.coinrun.pictures import SQUARE, START
 from rlvision_jax.envs.coinrun.screen import UNIT, Camera
+from rlvision_jax.envs.coinrun.tables import entries
 from rlvision_jax.envs.coinrun.types import Scenery, State
 
 WINDOW = 14
@@ -77,8 +78,8 @@ def window(state: State, camera: Camera) -> Window:
         (rows >= 0) & (rows < WORLD_SIZE)
     )[:, None]
     columns, rows = (jnp.clip(index, 0, WORLD_SIZE - 1) for index in (columns, rows))
-    cells = state.grid[rows[:, None], columns[None]]
-    sprites = state.sprites[rows[:, None], columns[None]]
+    cells = entries(state.grid, rows[:, None], columns[None])
+    sprites = entries(state.sprites, rows[:, None], columns[None])
     return Window(
         column,
         row,
@@ -114,9 +115,9 @@ def draw(
     # XLA would compute elementwise ones anew for each pixel that uses them.
     index = jnp.arange(WINDOW, dtype=jnp.int32)[:, None, None] * WINDOW + (across >> _TEXEL_BITS)
     pictures = _pictures(view, state.scenery).ravel()
-    lines = (_rows_of(pictures, index) + (across & _TEXEL)).max(axis=1)
+    lines = (entries(pictures, index) + (across & _TEXEL)).max(axis=1)
     later, earlier = (
-        _rows_of(lines, cell >> _TEXEL_BITS) + ((cell & _TEXEL) << _TEXEL_BITS)[:, None]
+        entries(lines, cell >> _TEXEL_BITS) + ((cell & _TEXEL) << _TEXEL_BITS)[:, None]
         for cell in down
     )
     seen = jnp.maximum(later, earlier)
@@ -178,11 +179,6 @@ def _covering(
     return last, first
 
 
-def _rows_of(table: Shaped[Array, "..."], index: Int32[Array, "*shape"]) -> Shaped[Array, "..."]:
-    """Rows of a table, at indices that are known to lie in it."""
-    return table.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
-
-
 def _pictures(view: Window, scenery: Scenery) -> Int32[Array, "row column"]:
     """Place and picture of each opaque cell, `_NOTHING` for the others."""
     wall = scenery.ground_theme * (SQUARE[0] * SQUARE[1])
@@ -203,7 +199,7 @@ def _background_texels(
 ) -> Int32[Array, "height width"]:
     """The background's texel at each pixel, where the screen shows the world."""
     index = jnp.clip(scenery.background, 0, len(backgrounds.start) - 1)
-    start, width, row_step, column_step, spare = (_rows_of(field, index) for field in backgrounds)
+    start, width, row_step, column_step, spare = (entries(field, index) for field in backgrounds)
     top = scaling.coordinate(screen.top(camera, jnp.float32(WORLD_SIZE), np.float32(0)))
     # The background ends where the world does, or begins to the left of it.
     shift = scaling.coordinate(exact.product(scenery.background_shift, spare, camera.zero))
