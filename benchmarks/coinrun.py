@@ -66,7 +66,8 @@ def device_stepper(env: CoinRun, num_envs: int, *, draws: bool) -> Callable[[np.
     states, moment = jax.jit(lambda env, keys: jax.vmap(env.reset)(keys))(
         env, jax.random.split(jax.random.key(1), num_envs)
     )
-    carry = states, moment if draws else _blind(moment)
+    # Copied: some fields of a first moment are the state's own, and what is donated must be apart.
+    carry = jax.tree.map(jnp.copy, (states, moment if draws else _blind(moment)))
 
     def run(actions: np.ndarray) -> None:
         nonlocal carry
