@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt32
-from PIL import Image
 
 from rlvision_jax.envs.coinrun import blending
 from rlvision_jax.envs.coinrun.constants import LAVA_MID, WALL_MID, WALL_TOP
@@ -112,6 +111,9 @@ def _sprite(folder: Path, picture: Picture) -> UInt32[np.ndarray, "height width"
 
 def _words(path: Path) -> UInt32[np.ndarray, "height width"]:
     """The pixels of a PNG file as its file holds them."""
+    # Only where pictures are decoded: what is cached needs no decoder.
+    from PIL import Image
+
     with Image.open(path) as image:
         channels = np.asarray(image.convert("RGBA"), np.uint32)
     red, green, blue, alpha = np.moveaxis(channels, -1, 0)
