@@ -24,6 +24,7 @@ from benchmarks._record import summary, write_result
 from rlvision_jax import envs
 from rlvision_jax.envs import TimeStep
 from rlvision_jax.envs.coinrun import CoinRun
+from rlvision_jax.models import ACTIVATION_DTYPES
 from rlvision_jax.training import PPOConfig, TrainConfig
 from rlvision_jax.training.device_training import DeviceTrainer
 from rlvision_jax.training.trainer import run_keys
@@ -132,10 +133,12 @@ def measure(env: CoinRun, num_envs: int, num_steps: int, repetitions: int) -> li
     ]
 
 
-def measure_ppo(model: str, num_envs: int, num_steps: int, repetitions: int) -> dict:
+def measure_ppo(model: str, dtype: str, num_envs: int, num_steps: int, repetitions: int) -> dict:
     """PPO end to end on the device: rollout and update, 3 epochs of 8 minibatches."""
     ppo = PPOConfig(num_envs=num_envs, num_steps=num_steps)
-    config = TrainConfig(env="coinrun", env_options={}, model=model, ppo=ppo)
+    config = TrainConfig(
+        env="coinrun", env_options={}, model=model, activation_dtype=dtype, ppo=ppo
+    )
     trainer = DeviceTrainer(config, envs.make("coinrun"))
     init_key, _, update_key = run_keys(config.seed)
     learner = initial_learner(trainer.policy, ppo, init_key)
@@ -146,6 +149,7 @@ def measure_ppo(model: str, num_envs: int, num_steps: int, repetitions: int) -> 
         seconds.append(outcome.seconds)
     return {
         "contestant": f"PPO, {model}",
+        "activation_dtype": dtype,
         "num_envs": num_envs,
         "num_steps": num_steps,
         "env_steps_per_second": summary([ppo.batch_size / each for each in seconds[1:]]),
@@ -159,6 +163,7 @@ def main() -> None:
     parser.add_argument("--num-steps", type=int, default=16_384, help="env steps per repetition")
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--ppo", nargs="*", default=[], metavar="MODEL", help="networks for PPO")
+    parser.add_argument("--ppo-dtype", choices=ACTIVATION_DTYPES, default="float32")
     parser.add_argument("--ppo-envs", type=int, default=1024)
     parser.add_argument("--ppo-steps", type=int, default=64)
     arguments = parser.parse_args()
@@ -181,7 +186,8 @@ def main() -> None:
                 flush=True,
             )
     for model in arguments.ppo:
-        rows.append(measure_ppo(model, arguments.ppo_envs, arguments.ppo_steps, repetitions=3))
+        sizes = arguments.ppo_envs, arguments.ppo_steps
+        rows.append(measure_ppo(model, arguments.ppo_dtype, *sizes, repetitions=3))
         print(rows[-1], flush=True)
     notes = "Hard mode with backgrounds, 64x64 frames. first_run_seconds includes compiling."
     print(write_result("coinrun", rows, notes=notes))

@@ -27,9 +27,9 @@ def make(name: str, **options: Any) -> ProcgenEnv | CoinRun:
     Args:
       name: "coinrun" for the game on the device, or "procgen:" and one of the 16 games, such as
         "procgen:coinrun", for a batch on the host.
-      **options: of "coinrun": fields of `CoinRunConfig`, and `assets`, the `size` of
-        `load_assets`. Of Procgen: fields of `ProcgenConfig`, among them `num_envs`, and `copy`
-        of `ProcgenEnv`.
+      **options: of "coinrun": fields of `CoinRunConfig`, and `assets` (its `size`) and
+        `all_backgrounds` of `load_assets`. Of Procgen: fields of `ProcgenConfig`, among them
+        `num_envs`, and `copy` of `ProcgenEnv`.
 
     Raises:
       ValueError: if there is no such environment or option, or the option's value is not
@@ -84,14 +84,16 @@ def _make_procgen(name: str, options: dict[str, Any]) -> ProcgenEnv:
 
 
 def _make_coinrun(options: dict[str, Any]) -> CoinRun:
-    _check_options(_COINRUN, options, [*_fields(CoinRunConfig), "assets"])
-    size = options.pop("assets", "exact")
+    of_assets = {"assets": "exact", "all_backgrounds": False}
+    _check_options(_COINRUN, options, [*_fields(CoinRunConfig), *of_assets])
+    size, all_backgrounds = (options.pop(name, value) for name, value in of_assets.items())
     config = CoinRunConfig(**options)
     low, high = config.level_bounds
     # Sequential levels lead out of the set.
     tabled = high - low <= _MOST_TABLED_LEVELS and not config.use_sequential_levels
     levels = tabulate_levels(config) if tabled else None
-    return CoinRun(config, load_assets(config, size=size), levels)
+    assets = load_assets(config, size=size, all_backgrounds=all_backgrounds)
+    return CoinRun(config, assets, levels)
 
 
 def _check_name(name: str) -> None:

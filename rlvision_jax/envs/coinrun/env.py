@@ -42,7 +42,7 @@ _RESET_SHARES = 64
 @functools.partial(
     jax.tree_util.register_dataclass, data_fields=("assets", "levels"), meta_fields=("config",)
 )
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class CoinRun:
     """CoinRun, identical to Procgen's in levels, physics, level seeds and frames.
 

@@ -122,6 +122,12 @@ def test_tabled_levels_are_the_generated_ones():
         jax.tree.map(np.testing.assert_array_equal, *states)
 
 
+@pytest.mark.parametrize(("all_backgrounds", "count"), [(False, 1), (True, 62)])
+def test_easy_games_can_hold_every_background(all_backgrounds, count):
+    options = {"distribution_mode": "easy", "assets": "small", "all_backgrounds": all_backgrounds}
+    assert len(envs.make("coinrun", **options).assets.backgrounds.start) == count
+
+
 def test_invisible_kinds_stay_invisible_in_later_levels():
     game = envs.make("coinrun", assets="small", invisible=("saw", "enemy"))
     state, _ = start(game, jnp.uint32(0))
