@@ -202,7 +202,7 @@ def test_missing_procgen_names_the_install_line(agent, monkeypatch):
     def missing(*args, **options):
         raise envs.MissingProcgenError("Install it with\n  pip install --no-deps procgen-mirror")
 
-    monkeypatch.setattr(envs, "make", missing)
+    monkeypatch.setattr(envs, "make_host", missing)
     message = main_status(["evaluate", agent, "--num-levels", "1"])
     assert_one_line(message, "pip install --no-deps procgen-mirror")
 
