@@ -201,8 +201,11 @@ def _minibatch(samples: Minibatch, indices: Array | np.ndarray) -> Minibatch:
     return Minibatch(*(x[indices] for x in samples))
 
 
+_normalize = jax.jit(normalize_advantages)
+
+
 def _normalized(minibatch: Minibatch) -> Minibatch:
-    return minibatch._replace(advantages=normalize_advantages(minibatch.advantages))
+    return minibatch._replace(advantages=_normalize(minibatch.advantages))
 
 
 def _gradient(
@@ -278,8 +281,12 @@ def scan_minibatches(
         params, optimizer_state, metrics = _descend(config, params, optimizer_state, [whole])
         return (params, optimizer_state), metrics
 
+    # XLA on CPU runs convolutions inside loops many times slower.
     (params, optimizer_state), (losses, norms) = jax.lax.scan(
-        step, (state.params, state.optimizer_state), rows
+        step,
+        (state.params, state.optimizer_state),
+        rows,
+        unroll=jax.default_backend() == "cpu",
     )
     state = LearnerState(params, optimizer_state, state.reward_scale)
     return state, _summarized(samples, losses, norms)
@@ -320,7 +327,8 @@ class _ThreadedUpdate:
         params, optimizer_state = state.params, state.optimizer_state
         rows = []
         for indices in np.asarray(minibatch_indices(config, key)):
-            minibatch = _normalized(_minibatch(on_host, indices))
+            # NumPy's arrays again: those of JAX are slow to cut.
+            minibatch = Minibatch(*map(np.asarray, _normalized(_minibatch(on_host, indices))))
             shares = list(self._shares(params, minibatch))
             params, optimizer_state, row = _descend(config, params, optimizer_state, shares)
             rows.append(row)
