@@ -37,7 +37,7 @@ class TrainCommand:
       env: environment, such as procgen:coinrun, or coinrun, which lives on the device.
       env_options: options of the environment, as NAME=VALUE, added to the preset's.
       model: network: impala, clear or nature.
-      activation_dtype: of the network in training; bfloat16 is faster on an accelerator.
+      activation_dtype: of the network in training; bfloat16 halves the memory of activations.
       seed: of parameters, environments and actions.
       ppo: settings of the algorithm.
       checkpoint_minutes: minutes between checkpoints.

@@ -54,9 +54,9 @@ def strided_convolution(
 def paired_convolution(
     x: Float[Array, "batch height width channel"], kernel: Float[Array, "k k channel out"]
 ) -> Float[Array, "batch height width out"]:
-    """Convolution of an even width with SAME padding, two columns at a time.
+    """Convolution with SAME padding by a kernel of odd size, two columns at a time.
 
-    The kernel's size is odd. Two neighbouring columns, with their channels, give two columns of
+    Two neighbouring columns, with their channels, give two columns of
     the result: twice the products, of which half are with zeros.
     """
     size, _, channels, features = kernel.shape
@@ -68,9 +68,11 @@ def paired_convolution(
         for start in (first, first + 1)
     ]
     wide = jnp.stack(columns, axis=3).reshape(size, pairs, 2 * channels, 2 * features)
-    x = space_to_depth(x, 1, 2)
+    width = x.shape[2]
+    # A column of zeros is what the padding would be there.
+    x = space_to_depth(jnp.pad(x, ((0, 0), (0, 0), (0, width % 2), (0, 0))), 1, 2)
     y = jax.lax.conv_general_dilated(x, wide, (1, 1), "SAME", dimension_numbers=_LAYOUT)
-    return y.reshape(*y.shape[:2], 2 * y.shape[2], features)
+    return y.reshape(*y.shape[:2], 2 * y.shape[2], features)[:, :, :width]
 
 
 class FrameConv(nn.Module):
@@ -88,7 +90,7 @@ class FrameConv(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width channel"]
     ) -> Float[Array, "batch height width out"]:
-        """Applies the convolution; the width must be even."""
+        """Applies the convolution."""
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", hidden_init, shape, x.dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), x.dtype)

@@ -35,8 +35,8 @@ class Policy:
       num_actions: number of policy logits.
       observation_shape: height, width, channel of one observation.
       activation_dtype: what activations are rounded to, "float32" or "bfloat16"; the heads
-        and the parameters are float32 either way. bfloat16 halves an accelerator's work in
-        training. No part of `config`: an agent is its parameters.
+        and the parameters are float32 either way. bfloat16 halves the memory of activations. No
+        part of `config`: an agent is its parameters.
     """
 
     name: str
@@ -192,7 +192,7 @@ def make(
       num_actions: number of policy logits; Procgen has 15.
       observation_shape: height, width, channel of one observation. The clear network needs
         height and width divisible by 16.
-      activation_dtype: "float32", or "bfloat16" to train faster on an accelerator.
+      activation_dtype: "float32", or "bfloat16" for half the memory of activations.
 
     Raises:
       ValueError: if the name or the type is unknown.

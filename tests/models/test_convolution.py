@@ -32,7 +32,7 @@ def _assert_equal_modules(ours, plain, x):
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
-@pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 5, 2, 1)])
+@pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 5, 2, 1), (2, 4, 7, 3)])
 def test_frame_convolution_equals_the_plain_one(size, shape):
     plain = nn.Conv(4, (size, size), kernel_init=nn.initializers.glorot_uniform())
     _assert_equal_modules(FrameConv(4, size), plain, _draw(*shape))
