@@ -13,25 +13,12 @@ from rlvision_jax.envs.base import TimeStep
 from rlvision_jax.envs.coinrun import mersenne_twister
 from rlvision_jax.envs.coinrun.assets import Assets
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
-from rlvision_jax.envs.coinrun.constants import (
-    MAX_ENEMIES,
-    PLAYER_RADIUS_X,
-    PLAYER_RADIUS_Y,
-    TRAIL_AGES,
-)
 from rlvision_jax.envs.coinrun.level_generation import generate_level, next_level_seed
+from rlvision_jax.envs.coinrun.new_game import new_game
 from rlvision_jax.envs.coinrun.object_masks import object_masks
 from rlvision_jax.envs.coinrun.physics import Outcome, advance
 from rlvision_jax.envs.coinrun.rendering import render
-from rlvision_jax.envs.coinrun.types import (
-    Level,
-    LevelSet,
-    MersenneTwister,
-    Player,
-    State,
-    Trails,
-    Visible,
-)
+from rlvision_jax.envs.coinrun.types import Level, LevelSet, MersenneTwister, State
 from rlvision_jax.envs.procgen_config import ACTION_NAMES
 
 _SEQUENTIAL_SEED_STEP = 997
@@ -186,37 +173,13 @@ class CoinRun:
         level_set: LevelSet,
         level_rng: MersenneTwister,
     ) -> State:
-        level = self._level(seed)
-        no, zero = jnp.bool_(False), jnp.float32(0)
-        y = jnp.float32(1) + jnp.float32(PLAYER_RADIUS_Y)
-        trails = jnp.zeros((TRAIL_AGES, MAX_ENEMIES), jnp.float32)
-        return State(
-            grid=level.grid,
-            sprites=level.sprites,
-            player=Player(
-                x=jnp.float32(1 + PLAYER_RADIUS_X),
-                y=y,
-                vx=zero,
-                vy=zero,
-                last_y=y,
-                action_vx=jnp.int32(0),
-                theme=level.player_theme,
-                faces_left=no,
-                has_support=no,
-                is_on_crate=no,
-            ),
-            enemies=level.enemies,
-            trails=Trails(trails, trails, jnp.zeros_like(trails, jnp.bool_)),
-            scenery=level.scenery,
-            visible=Visible(
-                *(jnp.bool_(kind not in self.config.invisible) for kind in Visible._fields)
-            ),
-            time=jnp.int32(0),
+        return new_game(
+            self._level(seed),
             level_seed=seed,
             prev_level_seed=prev_seed,
             level_set=level_set,
             level_rng=level_rng,
-            step_rng=level.rng,
+            invisible=self.config.invisible,
         )
 
     def _level(self, seed: Int32[Array, ""]) -> Level:

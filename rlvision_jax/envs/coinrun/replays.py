@@ -1,0 +1,140 @@
+"""Why levels failed, found by playing them again without pictures. (Host only: NumPy arrays.)
+
+A level follows from its seed, and what happens in it from the actions. So an evaluation need not
+save games as it goes: the failed levels, played again by the physics alone, take one percent of
+its time. `failure_cause` tells the same of one saved game.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32
+
+from rlvision_jax.envs.base import HostEnv
+from rlvision_jax.envs.coinrun import mersenne_twister
+from rlvision_jax.envs.coinrun.config import CoinRunConfig
+from rlvision_jax.envs.coinrun.constants import TIME_LIMIT
+from rlvision_jax.envs.coinrun.host_env import CoinRunBatch
+from rlvision_jax.envs.coinrun.level_generation import generate_level
+from rlvision_jax.envs.coinrun.new_game import new_game
+from rlvision_jax.envs.coinrun.physics import FailureCause, advance
+from rlvision_jax.envs.coinrun.types import LevelSet, State
+from rlvision_jax.envs.procgen import ProcgenEnv
+
+_LEVELS_AT_ONCE = 64
+
+
+class PlayedLevel(NamedTuple):
+    """One level from its beginning to its end.
+
+    Attributes:
+      seed: the level's.
+      actions: taken one after the other, indices into `ACTION_NAMES`; the last one ended it.
+    """
+
+    seed: int
+    actions: Sequence[int]
+
+
+def replay_config(env: HostEnv) -> CoinRunConfig | None:
+    """The options that `failure_causes` needs to play an environment's levels again.
+
+    Returns:
+      None if the environment plays another game than CoinRun, or what the device version lacks.
+    """
+    if isinstance(env, CoinRunBatch):
+        options = env.env.config
+    elif isinstance(env, ProcgenEnv):
+        options = env.config
+        if options.game != "coinrun" or options.use_generated_assets:
+            return None
+    else:
+        return None
+    if options.distribution_mode not in ("easy", "hard"):
+        return None
+    return CoinRunConfig(distribution_mode=options.distribution_mode, debug_mode=options.debug_mode)
+
+
+def failure_causes(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[FailureCause]:
+    """Why levels failed.
+
+    Args:
+      levels: levels that ended in failure, in `coinrun` or in Procgen.
+      config: as `replay_config` returns it; `distribution_mode` and `debug_mode` matter.
+
+    Raises:
+      ValueError: if a level does not end with its last action, or ends at the coin: the game was
+        another one, or began otherwise.
+
+    Example:
+      >>> right_up = 8
+      >>> played = PlayedLevel(seed=17, actions=[right_up] * 30)
+      >>> [cause] = failure_causes([played], CoinRunConfig(distribution_mode="easy"))
+      >>> cause.name
+      'SAW'
+    """
+    causes = [FailureCause.NONE] * len(levels)
+    # Levels of like length together, since a batch plays as long as its longest.
+    in_order = sorted(range(len(levels)), key=lambda index: len(levels[index].actions))
+    for start in range(0, len(in_order), _LEVELS_AT_ONCE):
+        batch = in_order[start : start + _LEVELS_AT_ONCE]
+        seeds = np.zeros(_LEVELS_AT_ONCE, np.int32)
+        lengths = np.zeros(_LEVELS_AT_ONCE, np.int32)
+        actions = np.zeros((TIME_LIMIT, _LEVELS_AT_ONCE), np.int32)
+        for place, index in enumerate(batch):
+            seed, taken = levels[index]
+            if not 0 < len(taken) <= TIME_LIMIT:
+                raise ValueError(
+                    f"level {seed} was played for {len(taken)} steps; CoinRun's levels last 1 to "
+                    f"{TIME_LIMIT}"
+                )
+            seeds[place], lengths[place] = seed, len(taken)
+            actions[: len(taken), place] = taken
+        ends, found = map(np.asarray, _play(_begin(seeds, config), actions, lengths))
+        for place, index in enumerate(batch):
+            causes[index] = FailureCause(int(found[place]))
+            if ends[place] != lengths[place] or causes[index] == FailureCause.NONE:
+                raise ValueError(
+                    f"level {seeds[place]} does not fail at step {lengths[place]} when played "
+                    "again: it was played with other options, or not from its beginning"
+                )
+    return causes
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _begin(seeds: Int32[Array, " level"], config: CoinRunConfig) -> State:
+    def begin(seed: Array) -> State:
+        return new_game(
+            generate_level(seed, config),
+            level_seed=seed,
+            prev_level_seed=jnp.int32(0),
+            # Not used: no later level is drawn.
+            level_set=LevelSet(seed, seed),
+            level_rng=mersenne_twister.seeded(jnp.uint32(0)),
+        )
+
+    return jax.vmap(begin)(seeds)
+
+
+@jax.jit
+def _play(
+    games: State, actions: Int32[Array, "time level"], lengths: Int32[Array, " level"]
+) -> tuple[Int32[Array, " level"], Int32[Array, " level"]]:
+    """The number of steps after which each level ends, 0 if it goes on, and why it failed."""
+
+    def step(carry: tuple) -> tuple:
+        t, games, ends, causes = carry
+        games, outcome = jax.vmap(advance)(games, actions[t])
+        ends_now = outcome.done & (ends == 0)
+        ends = jnp.where(ends_now, t + 1, ends)
+        return t + 1, games, ends, jnp.where(ends_now, outcome.cause, causes)
+
+    none = jnp.zeros_like(lengths)
+    _, _, ends, causes = jax.lax.while_loop(
+        lambda carry: carry[0] < jnp.max(lengths), step, (jnp.int32(0), games, none, none)
+    )
+    return ends, causes
