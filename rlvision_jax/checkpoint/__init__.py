@@ -3,10 +3,12 @@
 from rlvision_jax.checkpoint.agent import fingerprint, load, save
 from rlvision_jax.checkpoint.errors import CheckpointError, CheckpointMismatchError
 from rlvision_jax.checkpoint.files import replace_file
-from rlvision_jax.checkpoint.shipped import shipped, shipped_agents
+from rlvision_jax.checkpoint.shipped import DEFAULT_AGENT, SHIPPED, shipped
 from rlvision_jax.checkpoint.training_state import TrainingState, TrainingStateStore
 
 __all__ = [
+    "DEFAULT_AGENT",
+    "SHIPPED",
     "CheckpointError",
     "CheckpointMismatchError",
     "TrainingState",
@@ -16,5 +18,4 @@ __all__ = [
     "replace_file",
     "save",
     "shipped",
-    "shipped_agents",
 ]

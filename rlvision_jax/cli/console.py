@@ -61,9 +61,9 @@ def agent_folder(agent: str) -> Path:
     path = Path(agent)
     if path.exists():
         return path
-    if agent in checkpoint.shipped_agents():
+    if agent in checkpoint.SHIPPED:
         return checkpoint.shipped(agent)
-    names = ", ".join(checkpoint.shipped_agents())
+    names = ", ".join(checkpoint.SHIPPED)
     raise checkpoint.CheckpointError(
         f'no agent "{agent}": expected a folder that `rlvision train` wrote, or a shipped agent '
         f"({names})"
