@@ -9,22 +9,22 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 
-def sum_over_steps(
-    step: Callable[[Float[Array, ""], Float[Array, ""]], PyTree],
-    nodes: Float[Array, " step"],
-    weights: Float[Array, " step"],
+def sum_over_rows(
+    step: Callable[[Float[Array | np.ndarray, " column"]], PyTree],
+    rows: Float[np.ndarray, "step column"],
     *,
     unroll: bool | None = None,
 ) -> PyTree:
-    """Adds up `step(node, weight)` over all steps, in order.
+    """Adds up `step(row)` over all rows, in order.
 
     Args:
-      step: one term of the sum; the same structure, shapes and dtypes at every step.
-      nodes: first argument of each call.
-      weights: second argument of each call.
+      step: one term of the sum; the same structure, shapes and dtypes at every row. Where the
+        loop is written out it gets NumPy's rows, whose entries the program holds as constants.
+      rows: what tells the steps apart. Static.
       unroll: True writes the loop out, False scans it, None chooses by the platform that the
         program is lowered for. Static.
 
@@ -32,20 +32,20 @@ def sum_over_steps(
       The sum, in the structure of one term.
     """
 
-    def unrolled(nodes: Array, weights: Array) -> PyTree:
-        total = step(nodes[0], weights[0])
-        for index in range(1, len(nodes)):
-            total = jax.tree.map(jnp.add, total, step(nodes[index], weights[index]))
+    def unrolled() -> PyTree:
+        total = step(rows[0])
+        for row in rows[1:]:
+            total = jax.tree.map(jnp.add, total, step(row))
         return total
 
-    def scanned(nodes: Array, weights: Array) -> PyTree:
-        def body(total: PyTree, pair: tuple[Array, Array]) -> tuple[PyTree, None]:
-            return jax.tree.map(jnp.add, total, step(*pair)), None
+    def scanned() -> PyTree:
+        def body(total: PyTree, row: Array) -> tuple[PyTree, None]:
+            return jax.tree.map(jnp.add, total, step(row)), None
 
-        shapes = jax.eval_shape(step, nodes[0], weights[0])
+        shapes = jax.eval_shape(step, jnp.asarray(rows[0]))
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return jax.lax.scan(body, zeros, (nodes, weights))[0]
+        return jax.lax.scan(body, zeros, jnp.asarray(rows))[0]
 
     if unroll is None:
-        return jax.lax.platform_dependent(nodes, weights, cpu=unrolled, default=scanned)
-    return unrolled(nodes, weights) if unroll else scanned(nodes, weights)
+        return jax.lax.platform_dependent(cpu=unrolled, default=scanned)
+    return unrolled() if unroll else scanned()

@@ -3,6 +3,7 @@
 from rlvision_jax.attribution.attribute import attribute
 from rlvision_jax.attribution.completeness import completeness_residual
 from rlvision_jax.attribution.integrated_gradients import integrated_gradients, path_gradient
+from rlvision_jax.attribution.multi_path import multi_path
 from rlvision_jax.attribution.quadrature import RULES, nodes_and_weights
 from rlvision_jax.attribution.scores import Score, score_function
 
@@ -12,6 +13,7 @@ __all__ = [
     "attribute",
     "completeness_residual",
     "integrated_gradients",
+    "multi_path",
     "nodes_and_weights",
     "path_gradient",
     "score_function",

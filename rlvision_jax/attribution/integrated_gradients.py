@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rlvision_jax._loops import sum_over_steps
+from rlvision_jax.attribution.path_jacobian import Continuation, path_jacobian
 from rlvision_jax.attribution.quadrature import nodes_and_weights
 
 
@@ -36,21 +36,13 @@ def path_gradient(
       Mean gradient, in units of the score per unit of the activation.
 
     Raises:
-      ValueError: if the rule is unknown or `num_steps` below 1.
+      ValueError: if the rule is unknown, `num_steps` below 1 or the score not one number.
     """
     nodes, weights = nodes_and_weights(rule, num_steps)
     activation, baseline = jnp.asarray(activation), jnp.asarray(baseline)
-    gradient = jax.grad(score_fn)
-
-    def step(node: Float[Array, ""], weight: Float[Array, ""]) -> Float[Array, "*shape"]:
-        # Two products rather than baseline + node * (activation - baseline): at node 1 the
-        # first form is the activation itself, to the last bit.
-        return weight * gradient((1 - node) * baseline + node * activation)
-
-    dtype = activation.dtype
-    return sum_over_steps(
-        step, jnp.asarray(nodes, dtype), jnp.asarray(weights, dtype), unroll=unroll
-    )
+    check_scalar(score_fn, activation)
+    continuation = Continuation(lambda x: x, lambda x: score_fn(x)[None])
+    return path_jacobian(continuation, activation, baseline, nodes, weights, unroll=unroll)[0]
 
 
 def integrated_gradients(
@@ -81,7 +73,7 @@ def integrated_gradients(
       Signed attribution per entry of the activation, in units of the score.
 
     Raises:
-      ValueError: if the rule is unknown or `num_steps` below 1.
+      ValueError: if the rule is unknown, `num_steps` below 1 or the score not one number.
 
     Source: Sundararajan et al. 2017, section 3, https://arxiv.org/abs/1703.01365; zero baseline
       and right rule as lucid.scratch.rl_util.attribution.get_attr.
@@ -102,3 +94,15 @@ def integrated_gradients(
         score_fn, activation, baseline, num_steps=num_steps, rule=rule, unroll=unroll
     )
     return jnp.subtract(activation, baseline) * gradient
+
+
+def check_scalar(
+    score_fn: Callable[[Float[Array, "*shape"]], Array], activation: Float[Array, "*shape"]
+) -> None:
+    """Raises ValueError unless the score of an activation is one number."""
+    shape = jax.eval_shape(score_fn, activation).shape
+    if shape != ():
+        raise ValueError(
+            f"score_fn must return one number, of shape []; got {list(shape)}. Sum it, or take "
+            "an entry of it"
+        )

@@ -190,5 +190,7 @@ def test_bad_arguments_are_errors_before_tracing():
 
 @pytest.mark.usefixtures("as_in_production")
 def test_a_score_that_is_not_a_scalar_is_an_error():
-    with pytest.raises(TypeError, match="scalar-output"):
+    with pytest.raises(
+        ValueError, match=r"score_fn must return one number, of shape \[\]; got \[1, 2, 2\]"
+    ):
         integrated_gradients(lambda x: x, ACTIVATION, BASELINE, num_steps=2)

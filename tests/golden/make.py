@@ -25,6 +25,8 @@ CUTS: dict[str, dict[str, slice | None]] = {
         ("attr", "attr10", "act_dir", "act_poses"), slice(4)
     )
     | {"act_dir": None},
+    "multipath_f4.npz": {"attr_attrnmf": slice(1), "acts_reduced_attrnmf": slice(1)},
+    "multipath_4a_f3.npz": {"attr": slice(2), "channel_dirs": None, "acts_reduced": slice(2)},
     "projection_edit.npz": {
         "rand_v": None,
         "rand_kernel": None,

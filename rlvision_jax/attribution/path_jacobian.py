@@ -1,0 +1,119 @@
+"""Derivatives of scores, averaged along the line from a baseline to an activation.
+
+The engine behind straight-line attribution. A network behind a layer is taken in two parts: the
+*read*, which is the next layer's convolution or product up to its nonlinearity, with the pooling
+before it, and the *rest*. A read is nearly always the dearest part, and its derivative is the same
+all along the line, so it is evaluated at the ends of the line (or a third place) and not at every
+node: only the rest is differentiated there, and what comes back is added up before it goes back
+through the read.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from rlvision_jax._loops import sum_over_rows
+
+
+class Continuation(NamedTuple):
+    """How scores continue from a layer, for one frame.
+
+    Attributes:
+      read: from the activation to what `rest` needs of it.
+      rest: from there to all scores.
+      affine: whether the read is affine: what it makes of a line is fixed by the line's ends.
+        Otherwise it must be positively homogeneous, up to a small guard and an affine map behind
+        it (pooling and a convolution), and the line must begin at zeros.
+    """
+
+    read: Callable[[Float[Array, "*shape"]], Float[Array, "..."]]
+    rest: Callable[[Float[Array, "..."]], Float[Array, " score"]]
+    affine: bool = True
+
+
+def path_jacobian(
+    continuation: Continuation,
+    activation: Float[Array, "*shape"],
+    baseline: Float[Array, "*shape"],
+    nodes: Float[np.ndarray, " step"],
+    weights: Float[np.ndarray, " step"],
+    *,
+    unroll: bool | None = None,
+) -> Float[Array, "score ..."]:
+    """Averages the derivatives of scores along the line from a baseline to one activation.
+
+    Args:
+      continuation: the scores as functions of the activation.
+      activation: end of the line.
+      baseline: start of the line.
+      nodes: where on the line to differentiate, 0 (baseline) to 1, ascending. Static.
+      weights: how much each counts. Static.
+      unroll: as in `sum_over_rows`. Static.
+
+    Returns:
+      Weighted mean of the derivatives, in units of the scores per unit of the activation.
+    """
+    read, rest, affine = continuation
+    places = np.asarray([0.0, 1.0]) if affine else _three_of(nodes)
+
+    def point(place: np.floating) -> Float[Array, "*shape"]:
+        # Two products rather than baseline + place * (activation - baseline): at place 1 the
+        # first form is the activation itself, to the last bit.
+        return float(1 - place) * baseline + float(place) * activation
+
+    there, pullbacks = zip(*(jax.vjp(read, point(place)) for place in places), strict=True)
+    positions = interpolation(nodes, places)
+    shares = weights[:, None] * positions
+    if affine:
+        # One derivative all along the line, so one way back for all.
+        pullbacks, shares = pullbacks[-1:], weights[:, None]
+
+    def step(row: Float[Array | np.ndarray, " column"]) -> tuple[Float[Array, "score ..."], ...]:
+        jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
+        return tuple(_scaled(share, jacobian) for share in row[len(places) :])
+
+    dtype = activation.dtype
+    totals = sum_over_rows(
+        step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
+    )
+    parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
+    return sum(parts[1:], start=parts[0])
+
+
+def interpolation(
+    nodes: Float[np.ndarray, " step"], places: Float[np.ndarray, " place"]
+) -> Float[np.ndarray, "step place"]:
+    """How much the value at each place counts at each node, piecewise linear between places.
+
+    Example:
+      >>> print(interpolation(np.asarray([0.25, 1.0]), np.asarray([0.0, 1.0])))
+      [[0.75 0.25]
+       [0.   1.  ]]
+    """
+    columns = [np.interp(nodes, places, unit) for unit in np.eye(len(places))]
+    return np.stack(columns, 1)
+
+
+def _three_of(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " place"]:
+    """First and last node, and the one in their geometric middle.
+
+    What is not straight lies near the baseline, where the guard of the pooling still counts.
+    """
+    middle = nodes[np.argmin(np.abs(nodes - np.sqrt(nodes[0] * nodes[-1])))]
+    return np.unique([nodes[0], middle, nodes[-1]])
+
+
+def _scaled(factor: Array | np.generic, x: Array) -> Array:
+    """Product that is dropped from the program where the factor is a constant zero."""
+    if isinstance(factor, Array):
+        return factor * x
+    return float(factor) * x if factor else jnp.zeros((), x.dtype)
+
+
+def _combine(factors: Array | np.ndarray, terms: tuple[Array, ...]) -> Array:
+    scaled = [_scaled(factor, term) for factor, term in zip(factors, terms, strict=True)]
+    return sum(scaled[1:], start=scaled[0])
