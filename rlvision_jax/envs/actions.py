@@ -1,19 +1,22 @@
-"""Actions of a batch of Procgen games, checked before the game sees them."""
+"""Actions of a batch of games, checked before the games see them."""
 
 import numpy as np
 import numpy.typing as npt
 
 FORCE_RESET = -1
-"""Action that ends an episode: the agent does nothing once, then the next level begins."""
+"""Procgen's action that ends an episode: the agent does nothing once, then a level begins."""
 
 
-def check_actions(actions: npt.ArrayLike, num_envs: int, num_actions: int) -> np.ndarray:
+def check_actions(
+    actions: npt.ArrayLike, num_envs: int, num_actions: int, *, lowest: int = FORCE_RESET
+) -> np.ndarray:
     """The actions as an array.
 
     Args:
       actions: integers of shape (env,).
       num_envs: environments stepped together.
-      num_actions: actions are below this number, or `FORCE_RESET`.
+      num_actions: actions are below this number.
+      lowest: actions are at least this: 0, or `FORCE_RESET` where the games know it.
 
     Raises:
       ValueError: if the shape, the type or the range of the actions is wrong.
@@ -26,9 +29,9 @@ def check_actions(actions: npt.ArrayLike, num_envs: int, num_actions: int) -> np
     if array.dtype.kind not in "iu":
         raise ValueError(f"actions must be integers; got {array.dtype}")
     low, high = array.min(), array.max()
-    if low < FORCE_RESET or high >= num_actions:
+    if low < lowest or high >= num_actions:
+        forced = f", or {FORCE_RESET} to force a reset" if lowest == FORCE_RESET else ""
         raise ValueError(
-            f"actions must be from 0 to {num_actions - 1}, or {FORCE_RESET} to force a "
-            f"reset; got values from {low} to {high}"
+            f"actions must be from 0 to {num_actions - 1}{forced}; got values from {low} to {high}"
         )
     return array

@@ -7,6 +7,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray, UInt8
 
 
+class NoStatesError(ValueError):
+    """An environment cannot save its games: they can be played, but not continued later."""
+
+
 class TimeStep(NamedTuple):
     """One moment of a batch of environments, as NumPy arrays (host) or JAX arrays (device).
 
@@ -15,14 +19,14 @@ class TimeStep(NamedTuple):
     `prev_level_seed` speak of the one that ended.
 
     Attributes:
-      observation: frames, RGB, 0-255.
+      observation: frames, 0-255: RGB in Procgen, a stack of frames in Atari.
       reward: reward of the step that led here; 0 at reset.
       terminated: the step ended the episode, by the rules of the game (its own time limit too).
       truncated: the step ended the episode for a reason outside the game's rules.
       first: the observation opens an episode.
-      level_seed: level that the observation shows.
+      level_seed: level that the observation shows; 0 where games have no levels.
       prev_level_seed: level of the last episode that ended; 0 before the first end.
-      level_complete: the episode that just ended reached its goal.
+      level_complete: the episode that just ended reached its goal; False where there is none.
     """
 
     observation: UInt8[np.ndarray, "env height width channel"]
@@ -69,7 +73,11 @@ class HostEnv(Protocol):
         ...
 
     def get_state(self) -> list[bytes]:
-        """Everything that decides what happens next, one entry for each environment."""
+        """Everything that decides what happens next, one entry for each environment.
+
+        Raises:
+          NoStatesError: if the environment cannot save its games.
+        """
         ...
 
     def set_state(self, states: Sequence[bytes]) -> None:

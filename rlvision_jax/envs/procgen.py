@@ -15,7 +15,8 @@ from jaxtyping import UInt8
 
 from rlvision_jax.envs import procgen_library
 from rlvision_jax.envs.actions import FORCE_RESET, check_actions
-from rlvision_jax.envs.base import TimeStep
+from rlvision_jax.envs.base import NoStatesError, TimeStep
+from rlvision_jax.envs.description import Description
 from rlvision_jax.envs.procgen_coinrun import CoinRunState, decode_state, encode_state
 from rlvision_jax.envs.procgen_config import ACTION_NAMES, ProcgenConfig
 from rlvision_jax.envs.procgen_state import check_state
@@ -25,6 +26,9 @@ __all__ = ["FORCE_RESET", "CoinRunState", "ProcgenEnv", "decode_state", "encode_
 _FRAME_SHAPE = (64, 64, 3)
 _HUMAN_FRAME_SHAPE = (512, 512, 3)
 _MAX_STATE_BYTES = 2**20
+
+DESCRIPTION = Description(action_names=ACTION_NAMES, channels="rgb", has_goal=True)
+"""How to show any of the games: each has a goal."""
 
 
 class ProcgenEnv:
@@ -40,6 +44,7 @@ class ProcgenEnv:
       num_envs: environments stepped together.
       num_actions: 15; `ACTION_NAMES` says what they press.
       observation_shape: (64, 64, 3), height, width and channel.
+      description: how to show the game.
 
     Source: openai/procgen 0.10.7.
 
@@ -72,6 +77,7 @@ class ProcgenEnv:
         self.num_envs = config.num_envs
         self.num_actions = len(ACTION_NAMES)
         self.observation_shape: tuple[int, int, int] = _FRAME_SHAPE
+        self.description = DESCRIPTION
         self._copy = copy
         loaded = procgen_library.load()
         art = loaded.choose_art(config.resource_root)
@@ -203,7 +209,7 @@ class ProcgenEnv:
         """Everything the game knows, for each environment; `set_state` restores it exactly.
 
         Raises:
-          ValueError: if the environment was made with `use_generated_assets`.
+          NoStatesError: if the environment was made with `use_generated_assets`.
           RuntimeError: if a step is under way, or the environment is closed.
         """
         self._check_idle()
@@ -229,6 +235,7 @@ class ProcgenEnv:
           states: one for each environment, as `get_state` returned them.
 
         Raises:
+          NoStatesError: if the environment was made with `use_generated_assets`.
           ValueError: if there are not `num_envs` states, or one is damaged or of another game.
             The environments are then unchanged.
           RuntimeError: if a step is under way, or the environment is closed.
@@ -287,7 +294,7 @@ class ProcgenEnv:
 
     def _check_has_states(self) -> None:
         if self.config.use_generated_assets:
-            raise ValueError(
+            raise NoStatesError(
                 "environments with use_generated_assets have no states that Procgen can save or "
                 "restore; make the environment without it"
             )

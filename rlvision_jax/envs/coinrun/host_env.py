@@ -18,7 +18,7 @@ from rlvision_jax.envs.coinrun import host_state, mersenne_twister
 from rlvision_jax.envs.coinrun.env import CoinRun
 from rlvision_jax.envs.coinrun.rendering import render
 from rlvision_jax.envs.coinrun.types import State
-from rlvision_jax.envs.procgen import decode_state, encode_state
+from rlvision_jax.envs.procgen import DESCRIPTION, decode_state, encode_state
 from rlvision_jax.envs.procgen_config import check_range
 
 _MAX_SEED = 2**31 - 1
@@ -35,6 +35,7 @@ class CoinRunBatch:
       num_envs: games stepped together.
       num_actions: 15; `ACTION_NAMES` says what they press.
       observation_shape: (64, 64, 3), height, width and channel.
+      description: how to show the game.
     """
 
     def __init__(self, env: CoinRun, *, num_envs: int, seed: int = 0):
@@ -55,6 +56,7 @@ class CoinRunBatch:
         self.num_envs = num_envs
         self.num_actions = env.num_actions
         self.observation_shape = env.observation_shape
+        self.description = DESCRIPTION
         self._games, moment = _start(env, mersenne_twister.env_seeds(seed, num_envs))
         self._moment = self._on_host(moment)
         self._coming: TimeStep | None = None
