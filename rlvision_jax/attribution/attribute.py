@@ -15,7 +15,7 @@ from rlvision_jax._types import Params
 from rlvision_jax.attribution.integrated_gradients import integrated_gradients, path_gradient
 from rlvision_jax.attribution.quadrature import nodes_and_weights
 from rlvision_jax.attribution.scores import Score, checked_score, score_function
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy, check_layer, check_observations
 
 # Frames per chunk. On CPU the activations of a chunk should stay near the caches; an
 # accelerator wants enough work per kernel.
@@ -24,7 +24,7 @@ _ACCELERATOR_BATCH_SIZE = 512
 
 
 def attribute(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[Array | np.ndarray, "frame height width channel"],
     layer: str | None,
@@ -52,7 +52,8 @@ def attribute(
 
     Returns:
       Signed attribution per position and channel, float32, in units of the score. With
-      `layer=None` the gradient with respect to the pixels in [0, 1], not multiplied by them: at
+      `layer=None` the gradient with respect to the pixels in [0, 1] (of a policy of your own: as
+      it preprocesses them), not multiplied by them: at
       the frame itself for one step of the right rule, else averaged from black to the frame.
 
     Raises:
@@ -64,8 +65,8 @@ def attribute(
     score = checked_score(score, policy.num_actions)
     nodes_and_weights(rule, num_steps)
     if layer is not None:
-        policy.check_layer(layer)
-    jax.eval_shape(policy.pixels, observations)
+        check_layer(policy, layer)
+    check_observations(policy, observations)
     if batch_size is None:
         batch_size = _BATCH_SIZES.get(jax.default_backend(), _ACCELERATOR_BATCH_SIZE)
     check_at_least("batch_size", batch_size, 1)
@@ -94,7 +95,7 @@ def attribute(
     jax.jit, static_argnames=("policy", "layer", "score", "num_steps", "rule", "unroll")
 )
 def attribute_chunk(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[Array, "frame height width channel"],
     layer: str | None,

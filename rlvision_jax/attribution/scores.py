@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rlvision_jax._types import Params
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy, check_layer
 
 Score: TypeAlias = str | int | np.integer | tuple[int | np.integer, ...]
 """The value ("value"), one policy logit (its action), or a sum of logits (several actions)."""
@@ -59,7 +59,7 @@ def select_score(
 
 
 def score_function(
-    policy: Policy, params: Params, layer: str | None, score: Score
+    policy: VisionPolicy, params: Params, layer: str | None, score: Score
 ) -> Callable[[Float[Array, "height width channel"]], Float[Array, ""]]:
     """Continues a policy from a layer to one score, for one frame.
 
@@ -77,7 +77,7 @@ def score_function(
     """
     score = checked_score(score, policy.num_actions)
     if layer is not None:
-        policy.check_layer(layer)
+        check_layer(policy, layer)
 
     def score_fn(activation: Float[Array, "height width channel"]) -> Float[Array, ""]:
         logits, value = policy.head(params, activation[None], layer)

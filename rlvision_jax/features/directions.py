@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, UInt8
 from rlvision_jax._types import Params
 from rlvision_jax.attribution import Score, attribute
 from rlvision_jax.factorization import NMF, fit_signed, project_signed
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy
 
 # Frames per pass when only forward activations are needed.
 _CHUNK = 64
@@ -32,7 +32,7 @@ class Directions:
 
 
 def find_directions(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[Array | np.ndarray, "frame height width channel"],
     layer: str,
@@ -74,7 +74,7 @@ def find_directions(
 
 
 def attribution_maps(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[Array | np.ndarray, "frame height width channel"],
     directions: Directions,
@@ -119,7 +119,7 @@ def attribution_maps(
 
 
 def feature_activations(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[Array | np.ndarray, "frame height width channel"],
     directions: Directions,

@@ -34,7 +34,7 @@ from rlvision_jax.interface.schema import (
     Score,
     Trajectory,
 )
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy, check_layer
 from rlvision_jax.training import Played, generalized_advantages, play, sample_observations
 
 _DISCOUNT, _GAE_LAMBDA = 0.999, 0.95
@@ -83,7 +83,7 @@ Notify = Callable[[str, int, int], None]
 
 
 def build_report(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     agent_config: Mapping[str, Any],
     config: ReportConfig,
@@ -95,9 +95,10 @@ def build_report(
     """Plays an agent in its own environment and explains its value function.
 
     Args:
-      policy: as `checkpoint.load` returned it.
-      params: likewise.
-      agent_config: likewise; names the environment and its options.
+      policy: as `checkpoint.load` returned it, or any other.
+      params: its parameters.
+      agent_config: as `checkpoint.load` returned it, or `env` and `env_options` alone: the name
+        of the environment and its options.
       config: what the report shows.
       title: heading of the page.
       num_threads: threads that step the environments.
@@ -107,7 +108,7 @@ def build_report(
       ValueError: if the layer is unknown, the agent's config names no environment, or fewer
         frames than dataset examples are wanted.
     """
-    policy.check_layer(config.layer)
+    check_layer(policy, config.layer)
     for name in ("env", "env_options"):
         if name not in agent_config:
             raise ValueError(f'the agent\'s config has no "{name}"; cannot play it')
@@ -181,7 +182,7 @@ def build_report(
 
 
 def describe_features(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     frames: UInt8[np.ndarray, "frame height width channel"],
     directions: Directions,
@@ -265,7 +266,7 @@ def _make_env(
 
 
 def _attribute(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     observations: UInt8[np.ndarray, "time height width channel"],
     directions: Directions,

@@ -1,5 +1,20 @@
 """Vision policies that can be cut at named layers."""
 
+from rlvision_jax.models.checking import check_policy
+from rlvision_jax.models.functional import FunctionPolicy, from_functions, unit_range
 from rlvision_jax.models.policy import ACTIVATION_DTYPES, NETWORKS, Policy, make
+from rlvision_jax.models.vision_policy import VisionPolicy, check_layer, check_observations
 
-__all__ = ["ACTIVATION_DTYPES", "NETWORKS", "Policy", "make"]
+__all__ = [
+    "ACTIVATION_DTYPES",
+    "NETWORKS",
+    "FunctionPolicy",
+    "Policy",
+    "VisionPolicy",
+    "check_layer",
+    "check_observations",
+    "check_policy",
+    "from_functions",
+    "make",
+    "unit_range",
+]

@@ -13,7 +13,7 @@ from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least, check_choice
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.forward import forward_pass
 from rlvision_jax.training.playing import sample_actions
 
@@ -87,7 +87,7 @@ def split_options(env_options: Mapping[str, Any], split: str) -> dict[str, Any]:
 
 
 def evaluate(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     env: HostEnv,
     key: Array,
@@ -146,7 +146,7 @@ def evaluate(
 
 
 def evaluate_split(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     config: Mapping[str, Any],
     split: str,

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from rlvision_jax._types import Params
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy
 
 Outputs: TypeAlias = tuple[Float[np.ndarray, "env action"], Float[np.ndarray, " env"]]
 Forward: TypeAlias = Callable[[Params, UInt8[np.ndarray, "env height width channel"]], Outputs]
@@ -25,7 +25,7 @@ _SHARE = 8
 
 
 @contextlib.contextmanager
-def forward_pass(policy: Policy) -> Iterator[Forward]:
+def forward_pass(policy: VisionPolicy) -> Iterator[Forward]:
     """A function from parameters and frames to policy logits and values.
 
     Args:
@@ -40,14 +40,14 @@ def forward_pass(policy: Policy) -> Iterator[Forward]:
 
 
 def _apply(
-    policy: Policy, params: Params, frames: UInt8[np.ndarray, "env height width channel"]
+    policy: VisionPolicy, params: Params, frames: UInt8[np.ndarray, "env height width channel"]
 ) -> Outputs:
     logits, values = _compiled(policy, params, frames)
     return np.asarray(logits), np.asarray(values)
 
 
 def _apply_in_shares(
-    policy: Policy,
+    policy: VisionPolicy,
     threads: ThreadPoolExecutor,
     num_threads: int,
     params: Params,
@@ -69,6 +69,6 @@ def _apply_in_shares(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _compiled(
-    policy: Policy, params: Params, frames: UInt8[Array, "env height width channel"]
+    policy: VisionPolicy, params: Params, frames: UInt8[Array, "env height width channel"]
 ) -> tuple[Float[Array, "env action"], Float[Array, " env"]]:
     return policy.apply(params, frames)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int32, UInt8
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv, TimeStep
-from rlvision_jax.models import Policy
+from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.forward import forward_pass
 
 
@@ -53,7 +53,7 @@ def sample_actions(
 
 
 def play(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     env: HostEnv,
     key: Array,
@@ -101,7 +101,7 @@ def play(
 
 
 def sample_observations(
-    policy: Policy,
+    policy: VisionPolicy,
     params: Params,
     env: HostEnv,
     key: Array,
