@@ -20,6 +20,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 from flax import traverse_util
+from jaxtyping import Array
 
 from rlvision_jax import models
 from rlvision_jax._types import Params
@@ -35,7 +36,7 @@ _FIELDS = {"format": int, "policy": dict, "weights": str, "sha256": str, "config
 
 
 def save(
-    path: str | Path, policy: models.Policy, params: Params, config: Mapping[str, Any]
+    path: str | Path, policy: models.VisionPolicy, params: Params, config: Mapping[str, Any]
 ) -> None:
     """Saves an agent; one that is there already is replaced at once or not at all.
 
@@ -43,14 +44,22 @@ def save(
 
     Args:
       path: folder to write; made if missing.
-      policy: the policy.
+      policy: the policy, of `models.make`.
       params: its parameters.
       config: how it came to be (environment, options, steps, ...): JSON values.
 
     Raises:
-      CheckpointError: if the path is a file, or the folder holds other files than an agent's.
+      CheckpointError: if the path is a file, the folder holds other files than an agent's, or
+        the policy is not of `models.make`, so that `load` could not make it again.
       OSError: if writing fails, as when the disk is full; the earlier agent is intact.
     """
+    if not isinstance(policy, models.Policy):
+        raise CheckpointError(
+            f'cannot save "{policy.name}", a {type(policy).__name__}: `load` makes policies with '
+            "models.make, which knows no functions of yours; save params with your own library "
+            "(Orbax, equinox.tree_serialise_leaves) and make the policy again after loading; "
+            "reports need no saved agent"
+        )
     folder = Path(path)
     payload = safetensors.numpy.save(_flatten(params))
     digest = hashlib.sha256(payload).hexdigest()
@@ -109,13 +118,30 @@ def load(path: str | Path) -> tuple[models.Policy, Params, dict[str, Any]]:
 
 
 def fingerprint(params: Params) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of the parameters, as `save` would store them."""
+    """First 12 hexadecimal digits of the SHA-256 of the parameters, as `save` would store them.
+
+    Args:
+      params: any pytree of arrays; the names of its leaves count too.
+
+    Raises:
+      ValueError: if a leaf is no array of numbers.
+    """
     return hashlib.sha256(safetensors.numpy.save(_flatten(params))).hexdigest()[:12]
 
 
 def _flatten(params: Params) -> dict[str, np.ndarray]:
-    flat = traverse_util.flatten_dict(params, sep="/")
-    return {name: np.ascontiguousarray(flat[name]) for name in sorted(flat)}
+    flat = {}
+    for path, leaf in jax.tree.leaves_with_path(params):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if not isinstance(leaf, Array | np.ndarray | np.generic) or name in flat:
+            raise ValueError(
+                f"params must be a pytree of arrays, each with a name of its own; got "
+                f'{type(leaf).__name__} as "{name}"'
+            )
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        flat[name] = np.ascontiguousarray(leaf)
+    return {name: flat[name] for name in sorted(flat)}
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,5 +1,5 @@
 """Edits of a policy's weights."""
 
-from rlvision_jax.editing.projection import project_out
+from rlvision_jax.editing.projection import project_out, project_out_of_kernel
 
-__all__ = ["project_out"]
+__all__ = ["project_out", "project_out_of_kernel"]
