@@ -7,14 +7,18 @@ from rlvision_jax.training.evaluation import (
     evaluate,
     evaluate_split,
     split_options,
+    splits,
 )
+from rlvision_jax.training.failed_levels import FAILURE_CAUSES
 from rlvision_jax.training.gae import generalized_advantages
+from rlvision_jax.training.intervals import wilson_interval
 from rlvision_jax.training.metrics import read_metrics
 from rlvision_jax.training.playing import Played, play, sample_observations
 from rlvision_jax.training.population import member_configs, train_population
 from rlvision_jax.training.train import TrainResult, train
 
 __all__ = [
+    "FAILURE_CAUSES",
     "PRESETS",
     "Evaluation",
     "PPOConfig",
@@ -30,6 +34,8 @@ __all__ = [
     "read_metrics",
     "sample_observations",
     "split_options",
+    "splits",
     "train",
     "train_population",
+    "wilson_interval",
 ]

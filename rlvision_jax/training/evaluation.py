@@ -1,24 +1,29 @@
 """How many levels a policy completes, on its training levels and on unseen ones. (Host only.)"""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, UInt8
 
 from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least, check_choice
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
 from rlvision_jax.models import VisionPolicy
-from rlvision_jax.training.forward import forward_pass
+from rlvision_jax.training.failed_levels import FailedLevels
+from rlvision_jax.training.forward import Forward, forward_pass
+from rlvision_jax.training.intervals import wilson_interval
 from rlvision_jax.training.playing import sample_actions
 
 _MAX_SEED = 2**31 - 1
 SPLITS = ("train", "test")
+# Smallest batch of frames on a CPU: what one core computes at a time (training/forward.py).
+_FEWEST_FRAMES = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,9 @@ class Evaluation:
       mean_return: mean sum of rewards per level.
       return_standard_error: its standard error.
       mean_length: mean number of steps per level.
+      failures: how many levels failed by each cause, "saw", "enemy_left" (one that moves left),
+        "enemy_right", "lava", "out_of_bounds" and "timeout"; None of a game other than CoinRun.
+      has_goal: whether the game has a goal at all; without, `num_completed` says nothing.
     """
 
     num_levels: int
@@ -38,6 +46,8 @@ class Evaluation:
     mean_return: float
     return_standard_error: float
     mean_length: float
+    failures: Mapping[str, int] | None = None
+    has_goal: bool = True
 
     @property
     def completion(self) -> float:
@@ -55,6 +65,46 @@ class Evaluation:
           0.03
         """
         return math.sqrt(self.completion * (1.0 - self.completion) / self.num_levels)
+
+    @property
+    def completion_interval(self) -> tuple[float, float]:
+        """95% confidence interval of `completion`, see `wilson_interval`."""
+        return wilson_interval(self.num_completed, self.num_levels)
+
+    @property
+    def failure_intervals(self) -> dict[str, tuple[float, float]]:
+        """95% confidence interval of the share of levels that fail by each cause."""
+        return {
+            cause: wilson_interval(count, self.num_levels)
+            for cause, count in (self.failures or {}).items()
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Counts, means, shares and intervals as plain JSON values; without a goal, no shares."""
+        fields = dataclasses.asdict(self)
+        if not fields.pop("has_goal"):
+            del fields["num_completed"], fields["failures"]
+            return fields
+        causes = self.failure_intervals
+        return fields | {
+            "completion": self.completion,
+            "completion_standard_error": self.completion_standard_error,
+            "completion_interval": list(self.completion_interval),
+            "failure_intervals": {cause: list(interval) for cause, interval in causes.items()},
+        }
+
+
+def splits(env: str) -> tuple[str, ...]:
+    """The kinds of levels that an environment can be evaluated on.
+
+    Args:
+      env: its name, as `envs.make` knows it.
+
+    Example:
+      >>> splits("procgen:maze"), splits("atari:pong")
+      (('train', 'test'), ('train',))
+    """
+    return SPLITS if envs.has_levels(env) else SPLITS[:1]
 
 
 def split_options(env_options: Mapping[str, Any], split: str) -> dict[str, Any]:
@@ -98,7 +148,8 @@ def evaluate(
     """Plays levels to their end and counts those completed.
 
     Every environment plays equally many (one more where it does not come out even), so that
-    short episodes do not count more often than long ones.
+    short episodes do not count more often than long ones. Failed levels of CoinRun are played
+    again without pictures, to tell why they failed.
 
     Args:
       policy: acts by sampling.
@@ -107,8 +158,13 @@ def evaluate(
       key: consumed.
       num_levels: levels to play, at least 1.
       on_level: called with the number of levels finished, whenever it grows.
+
+    Raises:
+      ValueError: if the policy has another number of actions or other frames than the
+        environment.
     """
     check_at_least("num_levels", num_levels, 1)
+    _check_fits(policy, env)
     quota = np.full(env.num_envs, num_levels // env.num_envs)
     quota[: num_levels % env.num_envs] += 1
     finished = np.zeros(env.num_envs, int)
@@ -118,15 +174,18 @@ def evaluate(
     lengths: list[int] = []
     completed = 0
     step = env.reset()
+    failed = FailedLevels(env, step)
     with forward_pass(policy) as forward:
-        for t in range(_MAX_SEED):
-            logits, _ = forward(params, step.observation)
-            step = env.step(np.asarray(sample_actions(logits, key, t)))
+        for t in itertools.count():
+            logits = _logits(forward, params, step.observation, finished < quota, env.num_actions)
+            actions = np.asarray(sample_actions(logits, key, t))
+            step = env.step(actions)
             running_return += step.reward
             running_length += 1
             ended = step.terminated | step.truncated
             counted = ended & (finished < quota)
             finished += counted
+            failed.add(actions, step, counted=counted)
             returns.extend(running_return[counted].tolist())
             lengths.extend(running_length[counted].tolist())
             completed += int(np.count_nonzero(step.level_complete & counted))
@@ -142,7 +201,48 @@ def evaluate(
         mean_return=float(np.mean(returns)),
         return_standard_error=float(np.std(returns) / math.sqrt(num_levels)),
         mean_length=float(np.mean(lengths)),
+        failures=failed.counts(),
+        has_goal=envs.describe(env).has_goal,
     )
+
+
+def _check_fits(policy: VisionPolicy, env: HostEnv) -> None:
+    """Raises ValueError if the policy acts or sees otherwise than the environment."""
+    if policy.num_actions != env.num_actions:
+        raise ValueError(
+            f"{env.name} has {env.num_actions} actions, but the policy chooses among "
+            f"{policy.num_actions}; play the environment that it was trained in"
+        )
+    if tuple(policy.observation_shape) != tuple(env.observation_shape):
+        raise ValueError(
+            f"{env.name} shows frames of shape {tuple(env.observation_shape)}, but the policy "
+            f"sees {tuple(policy.observation_shape)}; play the environment that it was trained in"
+        )
+
+
+def _logits(
+    forward: Forward,
+    params: Params,
+    observations: UInt8[np.ndarray, "env height width channel"],
+    playing: Bool[np.ndarray, " env"],
+    num_actions: int,
+) -> Float[np.ndarray, "env action"]:
+    """Policy logits of the environments that still play; 0 or anything for the others.
+
+    Towards the end few are left. Batches shrink by halves, so that few sizes are compiled. Not on
+    an accelerator: there a batch takes as long as its half, and a size more to compile.
+    """
+    num_envs = len(playing)
+    size = num_envs
+    if jax.default_backend() == "cpu":
+        needed = max(_FEWEST_FRAMES, int(np.count_nonzero(playing)))
+        size = min(num_envs, 1 << (needed - 1).bit_length())
+    if size == num_envs:
+        return forward(params, observations)[0]
+    chosen = np.argsort(~playing, kind="stable")[:size]
+    logits = np.zeros((num_envs, num_actions), np.float32)
+    logits[chosen] = forward(params, observations[chosen])[0]
+    return logits
 
 
 def evaluate_split(
@@ -171,12 +271,18 @@ def evaluate_split(
       on_level: called with the number of levels finished.
 
     Raises:
-      ValueError: if the split is unknown or the config names no environment.
+      ValueError: if the split is unknown, the config names no environment, or test levels are
+        asked of a game without levels.
     """
     for name in ("env", "env_options"):
         if name not in config:
             raise ValueError(f'the agent\'s config has no "{name}"; evaluate it with `evaluate`')
-    draw = 2 * seed + SPLITS.index(split) if split in SPLITS else seed
+    if split not in splits(config["env"]):
+        check_choice("split", split, SPLITS)
+        raise ValueError(
+            f'{config["env"]} has no levels, hence no unseen ones; evaluate the split "train" alone'
+        )
+    draw = 2 * seed + SPLITS.index(split)
     env = envs.make_host(
         config["env"],
         num_envs=min(num_envs, num_levels),

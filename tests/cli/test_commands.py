@@ -64,17 +64,10 @@ def test_interface_writes_a_report_and_prints_its_path_last(agent, tmp_path, cap
 def test_evaluate_prints_json_of_both_kinds_of_levels(agent, capsys):
     assert main_status(["evaluate", agent, "--num-levels", "2", "--num-envs", "2", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
-    assert set(results) == {"train", "test"}
-    assert all(result["num_levels"] == 2 for result in results.values())
-
-
-def test_evaluate_prints_percentages_with_standard_errors(agent, capsys):
-    assert main_status(["evaluate", agent, "--num-levels", "2", "--num-envs", "2"]) == 0
-    header, train, test = capsys.readouterr().out.strip().splitlines()
-    assert "completed %" in header
-    assert train.startswith("train")
-    assert test.startswith("test")
-    assert "+-" in train
+    for split in ("train", "test"):
+        result = results[split]
+        assert result["num_levels"] == 2
+        assert result["num_completed"] + sum(result["failures"].values()) == 2
 
 
 def test_edit_blinds_the_next_layer_to_the_feature(agent, report, tmp_path):
