@@ -128,7 +128,8 @@ class Recorded:
 
     def __init__(self, env: HostEnv):
         self._env = env
-        self.num_envs = env.num_envs
+        self.name, self.num_envs = env.name, env.num_envs
+        self.num_actions, self.observation_shape = env.num_actions, env.observation_shape
         self.ends: list[tuple[int, int, bool, float]] = []
 
     def reset(self) -> TimeStep:

@@ -15,6 +15,8 @@ from rlvision_jax.cli import evaluation_record
 from rlvision_jax.cli.console import agent_folder, num_threads, stages
 from rlvision_jax.training import FAILURE_CAUSES, Evaluation, evaluate_split, splits
 
+_NUM_LEVELS = 10_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluateCommand:
@@ -24,7 +26,8 @@ class EvaluateCommand:
 
     Attributes:
       agent: folder of the agent, or the name of a shipped one.
-      num_levels: levels of each kind, drawn with replacement.
+      num_levels: levels of each kind, drawn with replacement; None: 10,000, or with `check` as many
+        as recorded.
       num_envs: environments stepped together.
       seed: of levels and actions.
       env: environment to play instead of the one that the agent was trained in, with the same
@@ -35,7 +38,7 @@ class EvaluateCommand:
     """
 
     agent: Annotated[str, tyro.conf.Positional] = checkpoint.DEFAULT_AGENT
-    num_levels: int = 10_000
+    num_levels: int | None = None
     num_envs: int = 64
     seed: int = 0
     env: str | None = None
@@ -44,15 +47,16 @@ class EvaluateCommand:
 
     def run(self) -> int:
         """Evaluates and prints."""
-        check_at_least("num_levels", self.num_levels, 1)
+        if self.num_levels is not None:
+            check_at_least("num_levels", self.num_levels, 1)
         check_at_least("num_envs", self.num_envs, 1)
         folder = agent_folder(self.agent)
         if self.check:
             return self._check(folder)
-        settings, results, seconds = self._evaluate(folder)
+        settings, results, seconds = self._evaluate(folder, self.num_levels or _NUM_LEVELS)
         if self.json:
             record = settings | {split: result.record() for split, result in results.items()}
-            arguments = ["evaluate", *self._arguments()]
+            arguments = ["evaluate", *self._arguments(settings["num_levels"])]
             record["made_by"] = evaluation_record.made_by(arguments, seconds)
             print(json.dumps(record, indent=2))
         else:
@@ -61,7 +65,9 @@ class EvaluateCommand:
             print(f"{played / seconds:.1f} levels/s", file=sys.stderr)
         return 0
 
-    def _evaluate(self, folder: Path) -> tuple[dict[str, Any], dict[str, Evaluation], float]:
+    def _evaluate(
+        self, folder: Path, num_levels: int
+    ) -> tuple[dict[str, Any], dict[str, Evaluation], float]:
         """What the evaluation depends on, its outcome, and the seconds it took."""
         policy, params, config = checkpoint.load(folder)
         if self.env is not None:
@@ -75,18 +81,18 @@ class EvaluateCommand:
                     params,
                     config,
                     split,
-                    num_levels=self.num_levels,
+                    num_levels=num_levels,
                     num_envs=self.num_envs,
                     seed=self.seed,
                     num_threads=num_threads(),
                     on_level=lambda done, split=split: bars.notify(
-                        f"{split} levels", done, self.num_levels
+                        f"{split} levels", done, num_levels
                     ),
                 )
         settings = evaluation_record.settings(
             config,
             weights=checkpoint.fingerprint(params),
-            num_levels=self.num_levels,
+            num_levels=num_levels,
             num_envs=self.num_envs,
             seed=self.seed,
         )
@@ -96,7 +102,7 @@ class EvaluateCommand:
         """Evaluates as the record says, and tells whether the outcome is the recorded one."""
         record = evaluation_record.read_record(folder)
         same = dataclasses.replace(self, num_envs=record["num_envs"], seed=record["seed"])
-        settings, results, _ = same._evaluate(folder)
+        settings, results, _ = same._evaluate(folder, self.num_levels or record["num_levels"])
         if settings["weights"] != record["weights"]:
             raise checkpoint.CheckpointError(
                 f"{folder} holds parameters {settings['weights']}, but its "
@@ -112,7 +118,7 @@ class EvaluateCommand:
             return 1
         if not found:
             print("equal to the recorded evaluation in every count")
-        elif self.num_levels != record["num_levels"]:
+        elif settings["num_levels"] != record["num_levels"]:
             print(f"in agreement with the record of {record['num_levels']} levels: intervals meet")
         else:
             print(
@@ -121,13 +127,13 @@ class EvaluateCommand:
             )
         return 0
 
-    def _arguments(self) -> list[str]:
-        """The command line that gives these settings, the shortest."""
-        arguments = [self.agent]
-        for field in dataclasses.fields(self)[1:]:
-            value = getattr(self, field.name)
-            if field.name == "num_levels" or value != field.default:
-                flag = f"--{field.name.replace('_', '-')}"
+    def _arguments(self, num_levels: int) -> list[str]:
+        """The shortest command line that gives these settings, the number of levels spelled out."""
+        arguments = [self.agent, "--num-levels", str(num_levels)]
+        for name in ("num_envs", "seed", "env", "json"):
+            value, default = getattr(self, name), type(self).__dataclass_fields__[name].default
+            if value != default:
+                flag = f"--{name.replace('_', '-')}"
                 arguments += [flag] if value is True else [flag, str(value)]
         return arguments
 

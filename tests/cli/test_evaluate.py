@@ -113,6 +113,11 @@ def test_a_game_without_levels_and_goal_is_played_once(agent, played, capsys):
     assert "num_completed" not in json.loads(capsys.readouterr().out)["train"]
 
 
+def test_ten_thousand_levels_are_played_unless_told_otherwise(agent, played):
+    assert status(["evaluate", str(agent)]) == 0
+    assert [call["num_levels"] for call in played[1]] == [10_000] * 2
+
+
 def test_json_says_what_it_takes_to_repeat_it(recorded):
     record = json.loads((recorded / "evaluation.json").read_text())
     _, params, _ = checkpoint.load(recorded)
@@ -128,14 +133,15 @@ def test_json_says_what_it_takes_to_repeat_it(recorded):
 def test_check_repeats_the_recorded_settings(recorded, played, capsys):
     _, asked = played
     asked.clear()
-    assert status(["evaluate", str(recorded), "--check", "--num-levels", "100"]) == 0
+    assert status(["evaluate", str(recorded), "--check"]) == 0
     assert "equal to the recorded evaluation in every count" in capsys.readouterr().out
-    assert [(call["num_envs"], call["seed"]) for call in asked] == [(16, 3)] * 2
+    settings = [(call["num_levels"], call["num_envs"], call["seed"]) for call in asked]
+    assert settings == [(100, 16, 3)] * 2
 
 
 def test_check_allows_what_rounding_changes(recorded, played, capsys):
     played[0]["test"] = outcome(61, 100, saw=24)
-    assert status(["evaluate", str(recorded), "--check", "--num-levels", "100"]) == 0
+    assert status(["evaluate", str(recorded), "--check"]) == 0
     printed = capsys.readouterr().out
     assert "test levels completed: 60 [50.20, 69.06]%, now 61 [51.20, 69.98]%" in printed
     assert "in agreement with the record" in printed
@@ -143,7 +149,7 @@ def test_check_allows_what_rounding_changes(recorded, played, capsys):
 
 def test_check_fails_beyond_chance(recorded, played, capsys):
     played[0]["test"] = outcome(30, 100, saw=25)
-    assert status(["evaluate", str(recorded), "--check", "--num-levels", "100"]) == 1
+    assert status(["evaluate", str(recorded), "--check"]) == 1
     printed = capsys.readouterr().out
     assert "test levels completed: 60 [50.20, 69.06]%, now 30 [21.89, 39.58]%" in printed
     assert "NOT the recorded evaluation" in printed

@@ -1,0 +1,157 @@
+"""The files of a shipped agent beside its parameters: how it learned and what it completes."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors
+
+from rlvision_jax.training import read_metrics
+
+CURVE, EVALUATION = "curve.csv", "evaluation.json"
+_MOST_ROWS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveRow:
+    """A stretch of training.
+
+    `step` counts environment steps from random parameters to the end of the stretch. Return and
+    completion are means over its updates of the means over the last 100 episodes.
+    """
+
+    step: int
+    episode_return: float
+    level_completion: float
+    steps_per_second: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ShippedAgent:
+    """What the folder of a shipped agent holds, parameters apart."""
+
+    name: str
+    network: str
+    config: dict[str, Any]
+    num_parameters: int
+    curve: list[CurveRow]
+    evaluation: dict[str, Any]
+
+    @property
+    def setting(self) -> str:
+        """Environment and levels in words.
+
+        Such as "hard, all levels, velocity painted".
+        """
+        options = self.config["env_options"]
+        num_levels = options.get("num_levels", 0)
+        parts = [options.get("distribution_mode", "hard")]
+        parts.append(f"{num_levels:,} levels" if num_levels else "all levels")
+        if options.get("paint_velocity"):
+            parts.append("velocity painted")
+        return ", ".join(parts)
+
+    @property
+    def first_step(self) -> int:
+        """Steps that the agent had when this training began: those of the agent it continued."""
+        return (self.config.get("initial_agent") or {}).get("steps", 0)
+
+
+def read_agent(folder: Path) -> ShippedAgent:
+    """Reads all files of a shipped agent."""
+    index = json.loads((folder / "agent.json").read_text())
+    with safetensors.safe_open(folder / index["weights"], "numpy") as weights:
+        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+    num_parameters = 0
+    for shape in shapes:
+        size = 1
+        for length in shape:
+            size *= length
+        num_parameters += size
+    evaluation = json.loads((folder / EVALUATION).read_text())
+    if not index["sha256"].startswith(evaluation["weights"]):
+        raise ValueError(
+            f"{folder / EVALUATION} is of parameters {evaluation['weights']}, not of "
+            f"{index['weights']}; run `python -m benchmarks.agents evaluate {folder.name}`"
+        )
+    return ShippedAgent(
+        name=folder.name,
+        network=index["policy"]["name"],
+        config=index["config"],
+        num_parameters=num_parameters,
+        curve=read_curve(folder / CURVE),
+        evaluation=evaluation,
+    )
+
+
+def copy_agent(run: Path, folder: Path) -> None:
+    """Copies the agent of a training run, and how it learned, into a folder of its own."""
+    index = json.loads((run / "agent" / "agent.json").read_text())
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("params-*.safetensors"):
+        old.unlink()
+    for name in ("agent.json", index["weights"]):
+        shutil.copyfile(run / "agent" / name, folder / name)
+    config = index["config"]
+    before = (config.get("initial_agent") or {}).get("steps", 0)
+    # A run that is under way has gone on since its last checkpoint.
+    metrics = [row for row in read_metrics(run) if row["step"] + before <= config["steps"]]
+    write_curve(folder / CURVE, thinned(metrics, before))
+
+
+def thinned(metrics: list[dict[str, Any]], first_step: int) -> list[CurveRow]:
+    """At most 200 stretches of equally many updates; those before the first episode's end drop.
+
+    Args:
+      metrics: lines of `metrics.jsonl`.
+      first_step: steps of the agent that the run continued.
+    """
+    per_row = max(1, -(-len(metrics) // _MOST_ROWS))
+    rows, previous = [], 0
+    for start in range(0, len(metrics), per_row):
+        stretch = metrics[start : start + per_row]
+        seconds = 0.0
+        for row in stretch:
+            seconds += (row["step"] - previous) / row["steps_per_second"]
+            previous = row["step"]
+        known = [row for row in stretch if "episode_return" in row]
+        if known:
+            steps = stretch[-1]["step"] - (metrics[start - 1]["step"] if start else 0)
+            rows.append(
+                CurveRow(
+                    step=first_step + stretch[-1]["step"],
+                    episode_return=_mean(known, "episode_return"),
+                    level_completion=_mean(known, "level_completion"),
+                    steps_per_second=round(steps / seconds, 1),
+                )
+            )
+    return rows
+
+
+def write_curve(path: Path, rows: list[CurveRow]) -> None:
+    """Writes a learning curve."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([field.name for field in dataclasses.fields(CurveRow)])
+        writer.writerows(dataclasses.astuple(row) for row in rows)
+
+
+def read_curve(path: Path) -> list[CurveRow]:
+    """Reads a learning curve."""
+    with open(path, newline="") as file:
+        return [
+            CurveRow(
+                step=int(row["step"]),
+                episode_return=float(row["episode_return"]),
+                level_completion=float(row["level_completion"]),
+                steps_per_second=float(row["steps_per_second"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float:
+    return round(sum(row[name] for row in rows) / len(rows), 4)

@@ -1,0 +1,141 @@
+"""The shipped agents, their files, and the model card that is made from these."""
+
+import dataclasses
+import json
+import re
+import shlex
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks import agents
+from benchmarks._agent_card import fill
+from benchmarks._agent_curves import draw
+from benchmarks._agent_files import CurveRow, copy_agent, read_agent, read_curve, thinned
+from rlvision_jax import checkpoint, models
+from rlvision_jax.cli.main import main
+from rlvision_jax.training import FAILURE_CAUSES
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return agents.read_agents()
+
+
+def metrics(num_rows, batch=100, seconds=2.0):
+    """Lines of metrics.jsonl; before the first episode ends there is no return."""
+    return [
+        {"step": batch * (i + 1), "steps_per_second": batch / seconds}
+        | ({"episode_return": float(i), "level_completion": i / 1000} if i else {})
+        for i in range(num_rows)
+    ]
+
+
+def test_all_agents_of_the_package_are_on_the_card(shipped):
+    assert tuple(agent.name for agent in shipped) == checkpoint.SHIPPED
+    assert checkpoint.DEFAULT_AGENT in checkpoint.SHIPPED
+    card = agents.CARD.read_text()
+    for name in checkpoint.SHIPPED:
+        assert f"\n## `{name}`\n" in card
+
+
+def test_card_says_what_the_files_say(shipped):
+    """After a change: python -m benchmarks.agents card."""
+    card = agents.CARD.read_text()
+    assert fill(card, shipped) == card
+    assert draw(shipped) == agents.PICTURE.read_text()
+
+
+def test_card_names_commands_that_exist(monkeypatch):
+    """Each line is parsed as the command would be; nothing runs."""
+    lines = re.findall(r"^rlvision (.*)$", agents.CARD.read_text(), re.MULTILINE)
+    assert len(lines) >= 8
+    ran = []
+    for command in ("train.TrainCommand", "evaluate.EvaluateCommand"):
+        monkeypatch.setattr(f"rlvision_jax.cli.{command}.run", lambda self: ran.append(self) or 0)
+    for line in lines:
+        with pytest.raises(SystemExit) as exit_info:
+            main(shlex.split(line, comments=True))
+        assert exit_info.value.code == 0
+    configs = [command.config for command in ran if hasattr(command, "ppo")]
+    assert {config.env for config in configs} == {"coinrun", "procgen:coinrun"}
+
+
+def test_agents_are_small_and_measured_in_their_own_setting(shipped):
+    for agent in shipped:
+        folder = checkpoint.shipped(agent.name)
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
+        assert agent.evaluation["env_options"] == agent.config["env_options"]
+        for split in ("train", "test"):
+            result = agent.evaluation[split]
+            assert set(result["failures"]) == set(FAILURE_CAUSES)
+            failed = sum(result["failures"].values())
+            assert result["num_completed"] + failed == result["num_levels"]
+        assert len(agent.curve) <= 200
+        assert agent.curve[-1].step <= agent.config["steps"]
+
+
+def test_thinned_curve_keeps_steps_and_time():
+    rows = thinned(metrics(1000), first_step=5000)
+    assert len(rows) == 200
+    assert rows[0] == CurveRow(5500, 2.5, 0.0025, 50.0)  # of returns 1, 2, 3, 4
+    assert rows[-1] == CurveRow(105_000, 997.0, 0.997, 50.0)
+
+
+def test_speed_of_a_stretch_is_its_steps_over_its_time():
+    lines = metrics(400)
+    lines[3]["steps_per_second"] = 12.5  # 8 s beside 2 s
+    assert thinned(lines, first_step=0)[1].steps_per_second == 20.0
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that has gone on since its last checkpoint, and that continued an agent."""
+    policy = models.make("nature", observation_shape=(36, 36, 3))
+    shapes = jax.eval_shape(policy.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    config = {"steps": 1300, "initial_agent": {"steps": 1000}, "env_options": {"num_levels": 9}}
+    checkpoint.save(tmp_path / "run" / "agent", policy, params, config)
+    lines = "".join(json.dumps(row) + "\n" for row in metrics(5))
+    (tmp_path / "run" / "metrics.jsonl").write_text(lines)
+    return tmp_path / "run"
+
+
+def test_an_agent_is_added_with_the_curve_up_to_its_checkpoint(run, tmp_path):
+    folder = tmp_path / "agents" / "name"
+    copy_agent(run, folder)
+    policy, _, config = checkpoint.load(folder)
+    assert (policy.name, config["steps"]) == ("nature", 1300)
+    assert [row.step for row in read_curve(folder / "curve.csv")] == [1200, 1300]
+
+
+def test_adding_again_replaces_the_parameters(run, tmp_path):
+    folder = tmp_path / "agents" / "name"
+    folder.mkdir(parents=True)
+    (folder / "params-0123456789ab.safetensors").write_bytes(b"earlier")
+    copy_agent(run, folder)
+    assert len(list(folder.glob("params-*"))) == 1
+
+
+def test_an_evaluation_of_other_parameters_is_refused(run, tmp_path):
+    folder = tmp_path / "agents" / "name"
+    copy_agent(run, folder)
+    (folder / "evaluation.json").write_text('{"weights": "0123456789ab"}')
+    with pytest.raises(ValueError, match=r"benchmarks\.agents evaluate name"):
+        read_agent(folder)
+
+
+def test_a_page_without_markers_is_refused(shipped):
+    with pytest.raises(ValueError, match="lacks the lines"):
+        fill("# The shipped agents", shipped)
+
+
+def test_picture_places_steps_by_their_logarithm(shipped):
+    """A curve through 0.1M and 1M steps at returns 0 and 10 goes through the axes' ticks."""
+    rows = [CurveRow(100_000, 0.0, 0.0, 1.0), CurveRow(1_000_000, 10.0, 1.0, 1.0)]
+    picture = draw([dataclasses.replace(shipped[0], curve=rows)])
+    ticks = re.findall(r'<text x="([\d.]+)" y="[\d.]+" [^>]*>(0.1M|1M)<', picture)
+    heights = re.findall(r'<path d="M64 ([\d.]+)H', picture)
+    (low, _), (high, _) = ticks
+    assert f'points="{low},{heights[0]} {high},{heights[-1]}"' in picture
