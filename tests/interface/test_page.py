@@ -11,6 +11,8 @@ from playwright import sync_api
 from rlvision_jax.interface import read_report, write_report
 
 expect = sync_api.expect
+_PATIENCE = 30_000  # milliseconds that a busy machine may take to show what is expected
+expect.set_options(timeout=_PATIENCE)
 
 OPACITY = 0.9  # of a saturated overlay, as in the original interface
 
@@ -49,7 +51,7 @@ def open_page(browser):
     def open_page(folder, fragment="", *, width=1280, height=900, scheme="light"):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         pages.append(page)
-        page.set_default_timeout(5000)
+        page.set_default_timeout(_PATIENCE)
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: addresses.append(request.url))
