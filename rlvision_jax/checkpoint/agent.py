@@ -133,14 +133,14 @@ def _flatten(params: Params) -> dict[str, np.ndarray]:
     flat = {}
     for path, leaf in jax.tree.leaves_with_path(params):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        if not isinstance(leaf, Array | np.ndarray | np.generic) or name in flat:
+        is_array = isinstance(leaf, Array | np.ndarray | np.generic)
+        if name in flat or not is_array:
             raise ValueError(
                 f"params must be a pytree of arrays, each with a name of its own; got "
                 f'{type(leaf).__name__} as "{name}"'
             )
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        flat[name] = np.ascontiguousarray(leaf)
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        flat[name] = np.ascontiguousarray(jax.random.key_data(leaf) if is_key else leaf)
     return {name: flat[name] for name in sorted(flat)}
 
 
