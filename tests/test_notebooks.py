@@ -3,6 +3,8 @@
 import pathlib
 import runpy
 
+import numpy as np
+
 _NOTEBOOKS = pathlib.Path(__file__).parents[1] / "notebooks"
 
 
@@ -12,3 +14,16 @@ def test_first_look_shows_the_residual_shrinking(capsys):
     one, ten, forty = (float(line.split()[-1]) for line in lines)
     assert forty < ten < one
     assert names["maps"].shape == (16, 32, 32, 8)
+
+
+def test_own_agent_finds_the_two_reasons_that_it_was_given():
+    names = runpy.run_path(str(_NOTEBOOKS / "own_agent.py"))
+    yellow, blue, maps = names["yellow"], names["blue"], names["maps"]
+    # One channel each, up to where the factorization stops.
+    np.testing.assert_allclose(names["components"][[yellow, blue]], np.eye(3)[:2], atol=0.01)
+    assert maps[:, :8, :, yellow].sum() > 0
+    assert maps[:, :, :, blue].sum() < 0
+    # Linear in the layer: exact, up to float32 sums of 768 terms.
+    explained = maps.sum((1, 2, 3)) + names["residual"].sum((1, 2))
+    np.testing.assert_allclose(explained, names["values"], atol=1e-5)
+    assert abs(maps[:, 8:, :, yellow]).max() < 1e-3 * abs(maps).max()
