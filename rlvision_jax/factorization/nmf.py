@@ -1,11 +1,7 @@
-"""Non-negative matrix factorization by coordinate descent, on the device.
+"""Non-negative matrix factorization on the device.
 
-X [sample, channel] is approximated by W H with H [feature, channel], both at least 0. W is kept
-transposed and in blocks, so that every update runs along contiguous samples and one pass over X
-serves a whole iteration.
-
-Source: Cichocki and Phan 2009, doi 10.1587/transfun.E92.A.708 (HALS); the order of the updates and
-the convergence rule are those of scikit-learn's solver="cd".
+X [sample, channel] is approximated by W H with H [feature, channel], both at least 0. What is kept
+is H: W follows from it, row by row.
 """
 
 import dataclasses
@@ -15,17 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rlvision_jax._checks import check_at_least, check_choice
 from rlvision_jax.factorization.blocks import matmul, split_rows
-from rlvision_jax.factorization.nmf_init import nndsvd
-from rlvision_jax.factorization.nnls import descend, solve_rows
+from rlvision_jax.factorization.nmf_init import INITS
+from rlvision_jax.factorization.nnls import solve_rows
+from rlvision_jax.factorization.solver import fit
 
-INITS = ("nndsvd",)
-
-# Violations below this many roundings of the products that make up the gradients are noise.
-_ROUNDING = 2
+# Samples that a fit starts with: as many as 64 frames have at 32 x 32 positions, of both signs.
+SUBSET_SAMPLES = 2**17
 
 
 @jax.tree_util.register_dataclass
@@ -38,7 +34,8 @@ class NMF:
     Attributes:
       components: H, the feature directions, at least 0.
       reconstruction_error: Frobenius norm of X - W H.
-      num_iterations: iterations until convergence, or the maximum.
+      num_iterations: iterations until convergence, or the maximum; after a subset of the samples,
+        with the passes over all of them.
     """
 
     components: Float[Array, "*model feature channel"]
@@ -97,28 +94,39 @@ def fit_nmf(
     num_features: int,
     *,
     init: str = "nndsvd",
+    key: PRNGKeyArray | None = None,
     max_iterations: int = 200,
     tolerance: float = 1e-4,
+    subset_samples: int | None = SUBSET_SAMPLES,
 ) -> NMF:
     """Factorizes a non-negative matrix.
 
-    Pure JAX: works under `jax.jit`, and under `jax.vmap` over a leading axis.
+    Up to `subset_samples` samples, the updates are those of scikit-learn's `solver="cd"`, one by
+    one. Of more, a subset is factorized so, spread evenly over the matrix; then its H is refined
+    with exact gradients of all samples until the same convergence rule holds for all of them.
+
+    Pure JAX: works under `jax.jit`, and under `jax.vmap` over a leading axis. A matrix whose
+    samples are spread over devices (`NamedSharding`) is factorized where it lies.
 
     Args:
       matrix: at least 0, finite.
       num_features: number of feature directions, 1 to the number of channels. Static.
-      init: starting factors; "nndsvd". Static.
-      max_iterations: upper limit, at least 1.
+      init: starting factors; "nndsvd", "nndsvda" (zeros filled with the mean) or "random". Static.
+      key: for "random", and only then.
+      max_iterations: upper limit of the iterations, at least 1; and, after a subset, of the
+        passes over all samples that refine its H.
       tolerance: stop when the projected gradient, summed over all entries of W and H as they are
         updated, has fallen to this fraction of its value in the first iteration (or to rounding).
+      subset_samples: samples to start with; None for all, and so for scikit-learn's updates
+        however large the matrix. Static.
 
     Returns:
       The factorization. Directions are in the order of the singular vectors they started from,
       unnormalized.
 
     Raises:
-      ValueError: if `num_features` or `init` is out of range, or (unless traced) the matrix is
-        empty or has a negative or non-finite entry.
+      ValueError: if `num_features`, `init` or another number is out of range, `key` is missing or
+        of no use, or (unless traced) the matrix is empty or has a negative or non-finite entry.
 
     Example:
       >>> matrix = jnp.asarray([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])
@@ -126,96 +134,136 @@ def fit_nmf(
       >>> bool(nmf.reconstruction_error < 1e-5)
       True
     """
-    _check_matrix(matrix)
-    num_channels = matrix.shape[1]
-    check_at_least("num_features", num_features, 1)
-    if num_features > num_channels:
-        raise ValueError(
-            f"num_features must be at most the number of channels, {num_channels}; "
-            f"got {num_features}"
-        )
-    check_choice("init", init, INITS)
-    if not isinstance(max_iterations, Tracer):
-        check_at_least("max_iterations", max_iterations, 1)
-    return _fit(jnp.asarray(matrix, float), max_iterations, tolerance, num_features=num_features)
+    check_options(matrix.shape, num_features, init, key, max_iterations, subset_samples)
+    matrix = jnp.asarray(matrix, float)
+    if not isinstance(matrix, Tracer):
+        smallest, largest = (float(end) for end in extrema(matrix))
+        if not (smallest >= 0 and largest < np.inf):
+            raise ValueError(
+                "matrix must be finite and at least 0; "
+                f"got entries from {smallest} to {largest}. Signed attributions: use fit_signed"
+            )
+    return fit_rows(
+        matrix,
+        key,
+        max_iterations,
+        tolerance,
+        num_features=num_features,
+        init=init,
+        signed=False,
+        subset_samples=subset_samples,
+    )
 
 
-def _check_matrix(matrix: Array | np.ndarray) -> None:
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(
-            f"matrix must be [sample, channel] with at least one of each; got {list(matrix.shape)}"
-        )
-    if isinstance(matrix, Tracer):
-        return
-    smallest, largest = (float(end) for end in (matrix.min(), matrix.max()))
-    if not (smallest >= 0 and largest < np.inf):
-        raise ValueError(
-            "matrix must be finite and at least 0; "
-            f"got entries from {smallest} to {largest}. Signed attributions: use fit_signed"
-        )
-
-
-@functools.partial(jax.jit, static_argnames="num_features")
-def _fit(
-    matrix: Float[Array, "sample channel"],
-    max_iterations: Array | int,
-    tolerance: Array | float,
+def fit_rows(
+    rows: Float[Array, "row channel"],
+    key: PRNGKeyArray | None,
+    max_iterations: int,
+    tolerance: float,
     *,
     num_features: int,
+    init: str,
+    signed: bool,
+    subset_samples: int | None,
 ) -> NMF:
-    # Scaled by a power of 4, which rounds nothing (and shares its root between W and H), so that
-    # squares of small attributions stay within float32.
-    largest = jnp.max(matrix)
-    exponent = jnp.where(largest > 0, jnp.floor(jnp.log2(largest) / 2), 0).astype(jnp.int32)
-    blocks = split_rows(jnp.ldexp(matrix, -2 * exponent))
-    num_channels = blocks.shape[-1]
-    dtype = blocks.dtype
-    w, h = nndsvd(blocks, num_features)
-
-    channel_sums = jnp.sum(jnp.sum(blocks, 1), 0)
-    rounding = _ROUNDING * jnp.finfo(dtype).eps
-
-    def iteration(state: tuple) -> tuple:
-        count, w, h, _, limit = state
-        gram = matmul(h, h.T)
-
-        def update_block(totals: tuple, block: tuple) -> tuple[tuple, Array]:
-            w_gram, w_x, violation = totals
-            w, x = block
-            w, moved = descend(w, matmul(h, x.T), gram)
-            return (w_gram + matmul(w, w.T), w_x + matmul(w, x), violation + moved.sum()), w
-
-        totals = (
-            jnp.zeros((num_features, num_features), dtype),
-            jnp.zeros((num_features, num_channels), dtype),
-            jnp.zeros((), dtype),
-        )
-        (w_gram, w_x, violation), w = jax.lax.scan(update_block, totals, (w, blocks))
-        h, moved = descend(h, w_x, w_gram)
-        violation = violation + moved.sum()
-        # A gradient is a difference of products like these, whose rounding it cannot fall below.
-        noise = rounding * (jnp.sum(h * channel_sums[None]) + jnp.sum(w_x))
-        limit = jnp.where(count == 0, tolerance * violation, jnp.maximum(limit, noise))
-        return count + 1, w, h, violation, limit
-
-    def unfinished(state: tuple) -> Array:
-        count, _, _, violation, limit = state
-        return (count == 0) | ((count < max_iterations) & (violation > limit))
-
-    zero = jnp.zeros((), dtype)
-    state = jax.lax.while_loop(unfinished, iteration, (jnp.int32(0), w, h, zero, zero))
-    count, w, h, _, _ = state
-
-    def add_squares(total: Array, block: tuple) -> tuple[Array, None]:
-        w, x = block
-        return total + jnp.sum((x - matmul(w.T, h)) ** 2), None
-
-    squares = jax.lax.scan(add_squares, zero, (w, blocks))[0]
-    return NMF(
-        components=jnp.ldexp(h, exponent),
-        reconstruction_error=jnp.ldexp(jnp.sqrt(squares), 2 * exponent),
-        num_iterations=count,
+    """`fit_nmf` and `fit_signed` behind their checks."""
+    mesh, axes = _mesh_of_rows(rows)
+    h, error, count = _fit(
+        rows,
+        max_iterations,
+        tolerance,
+        key,
+        num_features=num_features,
+        init=init,
+        signed=signed,
+        subset_samples=subset_samples,
+        mesh=mesh,
+        axes=axes,
     )
+    return NMF(components=h, reconstruction_error=error, num_iterations=count)
+
+
+def check_options(
+    shape: tuple[int, ...],
+    num_features: int,
+    init: str,
+    key: PRNGKeyArray | None,
+    max_iterations: int,
+    subset_samples: int | None,
+) -> None:
+    """Raises ValueError for what `fit_nmf` cannot do with a matrix of this shape."""
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(
+            f"matrix must be [sample, channel] with at least one of each; got {list(shape)}"
+        )
+    check_at_least("num_features", num_features, 1)
+    if num_features > shape[1]:
+        raise ValueError(
+            f"num_features must be at most the number of channels, {shape[1]}; got {num_features}"
+        )
+    check_choice("init", init, INITS)
+    if (init == "random") != (key is not None):
+        raise ValueError(
+            f'key must be given for init "random" and only then; '
+            f'got init "{init}" {"without" if key is None else "with"} a key'
+        )
+    if not isinstance(max_iterations, Tracer):
+        check_at_least("max_iterations", max_iterations, 1)
+    if subset_samples is not None:
+        check_at_least("subset_samples", subset_samples, 1)
+
+
+@jax.jit
+def extrema(matrix: Float[Array, "sample channel"]) -> tuple[Array, Array]:
+    """Smallest and largest entry."""
+    return jnp.min(matrix), jnp.max(matrix)
+
+
+def _mesh_of_rows(rows: Array) -> tuple[Mesh | AbstractMesh | None, tuple[str, ...]]:
+    """The devices over which rows are spread, and the axes of the mesh that spread them."""
+    sharding = None if isinstance(rows, Tracer) else rows.sharding
+    if not isinstance(sharding, NamedSharding) or not sharding.spec or sharding.spec[0] is None:
+        return None, ()
+    axes = sharding.spec[0]
+    return sharding.mesh, axes if isinstance(axes, tuple) else (axes,)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("num_features", "init", "signed", "subset_samples", "mesh", "axes"),
+)
+def _fit(
+    rows: Float[Array, "row channel"],
+    max_iterations: Array | int,
+    tolerance: Array | float,
+    key: PRNGKeyArray | None,
+    *,
+    num_features: int,
+    init: str,
+    signed: bool,
+    subset_samples: int | None,
+    mesh: Mesh | AbstractMesh | None,
+    axes: tuple[str, ...],
+) -> tuple[Float[Array, "feature channel"], Float[Array, ""], Int[Array, ""]]:
+    solve = functools.partial(
+        fit,
+        num_features=num_features,
+        init=init,
+        signed=signed,
+        subset_samples=subset_samples,
+        axes=axes,
+    )
+    if mesh is not None:
+        everywhere = PartitionSpec()
+        solve = jax.shard_map(
+            solve,
+            mesh=mesh,
+            in_specs=(PartitionSpec(axes), everywhere, everywhere, everywhere),
+            out_specs=everywhere,
+            # The loops mix what all devices share with what is theirs.
+            check_vma=False,
+        )
+    return solve(rows, max_iterations, tolerance, key)
 
 
 @jax.jit

@@ -1,73 +1,109 @@
-"""Starting factors for NMF: non-negative double SVD (Boutsidis and Gallopoulos 2008).
+"""Starting factors for NMF: non-negative double SVD (Boutsidis and Gallopoulos 2008), or random.
 
 The singular vectors come from the [channel, channel] Gram matrix, so that a tall matrix is read
-twice and never decomposed.
+twice and never decomposed; W is made only for the rows that are asked for.
+
+Source: Boutsidis and Gallopoulos 2008, doi 10.1016/j.patcog.2007.09.010; equal to scikit-learn's
+starts up to the threshold below which entries become zero.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from rlvision_jax.factorization.blocks import matmul
+
+INITS = ("nndsvd", "nndsvda", "random")
 
 # Entries below this fraction of a factor's largest are zero at the start, as rounding leaves
 # them where exact arithmetic would not.
 _SMALLEST = 1e-6
 
 
+class DoubleSVD(NamedTuple):
+    """What nndsvd makes H and any row of W from."""
+
+    right: Float[Array, "feature channel"]  # leading right singular vectors
+    squares: Float[Array, "sign feature"]  # of the positive and negative parts of X right^T
+
+
+def right_vectors(
+    gram: Float[Array, "channel channel"], num_features: int
+) -> Float[Array, "feature channel"]:
+    """Leading right singular vectors of the matrix X whose X^T X is `gram`."""
+    # Scaled to entries near 1, so that small matrices do not leave the range of float32.
+    scale = jnp.maximum(jnp.max(jnp.abs(gram)), jnp.finfo(gram.dtype).tiny)
+    return jnp.linalg.eigh(gram / scale)[1][:, ::-1][:, :num_features].T
+
+
+def part_squares(
+    right: Float[Array, "feature channel"], x: Float[Array, "row channel"]
+) -> Float[Array, "sign feature"]:
+    """A block's share of `DoubleSVD.squares`."""
+    left = matmul(right, x.T)
+    return jnp.stack([jnp.sum(_part(left, sign) ** 2, -1) for sign in (1, -1)])
+
+
 def nndsvd(
-    blocks: Float[Array, "block row channel"], num_features: int
-) -> tuple[Float[Array, "block feature row"], Float[Array, "feature channel"]]:
+    svd: DoubleSVD, rows: Float[Array, "row channel"]
+) -> tuple[Float[Array, "row feature"], Float[Array, "feature channel"]]:
     """Factors W and H to start NMF from, out of the leading singular vectors.
 
     The first pair of factors is the absolute value of the first singular vectors; each other is
     the positive or the negative part of its singular vectors, whichever carries more.
 
     Args:
-      blocks: the matrix, in blocks of rows; at least 0.
-      num_features: number of pairs of factors, at most the number of channels. Static.
+      svd: of the whole matrix.
+      rows: those to make W for.
 
     Returns:
-      W, transposed and in the same blocks, and H; both at least 0.
-
-    Source: Boutsidis and Gallopoulos 2008, doi 10.1016/j.patcog.2007.09.010; equal to
-      scikit-learn's `init="nndsvd"` up to the threshold below which entries become zero.
+      W of the rows, and H; both at least 0.
     """
-    num_channels = blocks.shape[-1]
-    zeros = jnp.zeros((num_channels, num_channels), blocks.dtype)
-    gram = jax.lax.scan(lambda gram, x: (gram + matmul(x.T, x), None), zeros, blocks)[0]
-    # Scaled to entries near 1, so that small matrices do not leave the range of float32.
-    scale = jnp.maximum(jnp.max(jnp.abs(gram)), jnp.finfo(gram.dtype).tiny)
-    right = jnp.linalg.eigh(gram / scale)[1][:, ::-1][:, :num_features].T
-
-    def projections(
-        totals: Float[Array, "sign feature"], x: Float[Array, "row channel"]
-    ) -> tuple[Float[Array, "sign feature"], Float[Array, "feature row"]]:
-        left = matmul(right, x.T)
-        squares = jnp.stack([jnp.sum(_part(left, sign) ** 2, -1) for sign in (1, -1)])
-        return totals + squares, left
-
-    totals = jnp.zeros((2, num_features), blocks.dtype)
-    totals, left = jax.lax.scan(projections, totals, blocks)
-
-    left_norms = jnp.sqrt(totals)
+    right = svd.right
+    left_norms = jnp.sqrt(svd.squares)
     right_norms = jnp.stack([jnp.linalg.norm(_part(right, sign), axis=-1) for sign in (1, -1)])
-    singular = jnp.sqrt(jnp.sum(totals, 0))
+    singular = jnp.sqrt(jnp.sum(svd.squares, 0))
     positive = left_norms[0] * right_norms[0] >= left_norms[1] * right_norms[1]
-    sign = jnp.where(positive, 1, -1).astype(blocks.dtype)[:, None]
+    sign = jnp.where(positive, 1, -1).astype(right.dtype)
     # The first singular vectors of a non-negative matrix have one sign: their absolute value is
     # that part, without the noise of the other.
     left_norm = jnp.where(positive, left_norms[0], left_norms[1]).at[0].set(singular[0])
     right_norm = jnp.where(positive, right_norms[0], right_norms[1]).at[0].set(1)
-    first = (jnp.arange(num_features) == 0)[:, None]
+    first = jnp.arange(len(right)) == 0
+    left = matmul(rows, right.T)
     left = jnp.where(first[None], jnp.abs(left), _part(left, sign[None]))
-    right = jnp.where(first, jnp.abs(right), _part(right, sign))
+    right = jnp.where(first[:, None], jnp.abs(right), _part(right, sign[:, None]))
 
     # Both factors of a pair get the same norm; that of `left` includes the singular value.
     norm = jnp.sqrt(left_norm * right_norm)
-    w = left * _divide(norm, left_norm)[None, :, None]
+    w = left * _divide(norm, left_norm)[None]
     h = right * _divide(norm, right_norm)[:, None]
     return _drop_small(w), _drop_small(h)
+
+
+def fill_zeros(factor: Float[Array, "i j"], value: Float[Array, ""]) -> Float[Array, "i j"]:
+    """What makes nndsvd's factors those of "nndsvda": the mean of X instead of zeros."""
+    return jnp.where(factor == 0, value, factor)
+
+
+def random_factors(
+    key: PRNGKeyArray, shape: tuple[int, int, int], mean: Float[Array, ""]
+) -> tuple[Float[Array, "row feature"], Float[Array, "feature channel"]]:
+    """Absolute normal deviates of the size that reproduces the mean of X.
+
+    Args:
+      key: used for both factors.
+      shape: numbers of rows, features and channels. Static.
+      mean: of X.
+    """
+    num_rows, num_features, num_channels = shape
+    w_key, h_key = jax.random.split(key)
+    size = jnp.sqrt(mean / num_features)
+    w = jax.random.normal(w_key, (num_rows, num_features), mean.dtype)
+    h = jax.random.normal(h_key, (num_features, num_channels), mean.dtype)
+    return jnp.abs(size * w), jnp.abs(size * h)
 
 
 def _part(x: Array, sign: Array | int) -> Array:

@@ -1,16 +1,31 @@
 """Non-negative least squares for many rows at once, by coordinate descent."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rlvision_jax.factorization.blocks import matmul
 
-# A row is solved when its projected gradient has fallen to this fraction of that at zero. Rounding
-# in float32 stops it near 1e-6.
-_TOLERANCE = 1e-5
+# Rows are solved when their projected gradient has fallen to this fraction of that at zero.
+# Rounding in float32 stops it near 1e-6 for a row, near 1e-8 for a block.
+_ROW_TOLERANCE = 1e-5
+_BLOCK_TOLERANCE = 1e-6
 # Coordinate descent converges linearly; only nearly parallel components need more sweeps than this.
 _MAX_SWEEPS = 1000
+
+
+class Statistics(NamedTuple):
+    """All that an update of H needs to know of the rows and their best W; sums over rows."""
+
+    gram: Float[Array, "feature feature"]  # W^T W
+    products: Float[Array, "feature channel"]  # W^T X
+    squares: Float[Array, ""]  # |X - W H|^2
+
+    def gradient(self, h: Float[Array, "feature channel"]) -> Float[Array, "feature channel"]:
+        """Of half the squares, by the H whose W this is."""
+        return matmul(self.gram, h) - self.products
 
 
 def descend(
@@ -62,7 +77,7 @@ def solve_rows(
         count, w, active = state
         new, violation = descend(w, projections, gram)
         w = jnp.where(active, new, w)
-        return count + 1, w, active & (violation > _TOLERANCE * at_zero)
+        return count + 1, w, active & (violation > _ROW_TOLERANCE * at_zero)
 
     def unfinished(state: tuple) -> Array:
         count, _, active = state
@@ -70,3 +85,37 @@ def solve_rows(
 
     start = (jnp.int32(0), jnp.zeros_like(projections), jnp.ones(len(x), bool))
     return jax.lax.while_loop(unfinished, sweep, start)[1].T
+
+
+def solve_block(
+    x: Float[Array, "row channel"],
+    components: Float[Array, "feature channel"],
+    w: Float[Array, "feature row"] | None = None,
+) -> tuple[Float[Array, "feature row"], Statistics]:
+    """The same for sums over a block, where single rows may be less exact than the block.
+
+    Args:
+      x: rows to be explained.
+      components: H, at least 0.
+      w: where to start, transposed; None for zeros.
+
+    Returns:
+      The solution, transposed, and its sums.
+    """
+    gram = matmul(components, components.T)
+    projections = matmul(components, x.T)
+    limit = _BLOCK_TOLERANCE * jnp.sum(jnp.maximum(projections, 0))
+
+    def sweep(state: tuple) -> tuple:
+        count, w, _ = state
+        w, violation = descend(w, projections, gram)
+        return count + 1, w, jnp.sum(violation)
+
+    def unfinished(state: tuple) -> Array:
+        count, _, violation = state
+        return (count == 0) | ((count < _MAX_SWEEPS) & (violation > limit))
+
+    start = (jnp.int32(0), jnp.zeros_like(projections) if w is None else w, jnp.zeros_like(limit))
+    w = jax.lax.while_loop(unfinished, sweep, start)[1]
+    squares = jnp.sum((x - matmul(w.T, components)) ** 2)
+    return w, Statistics(matmul(w, w.T), matmul(w, x), squares)

@@ -7,9 +7,15 @@ understanding_rl_vision/rl_clarity/interface.py.
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from rlvision_jax.factorization.nmf import NMF, fit_nmf
+from rlvision_jax.factorization.nmf import (
+    NMF,
+    SUBSET_SAMPLES,
+    check_options,
+    extrema,
+    fit_rows,
+)
 
 
 def fit_signed(
@@ -17,19 +23,24 @@ def fit_signed(
     num_features: int,
     *,
     init: str = "nndsvd",
+    key: PRNGKeyArray | None = None,
     max_iterations: int = 200,
     tolerance: float = 1e-4,
+    subset_samples: int | None = SUBSET_SAMPLES,
 ) -> NMF:
     """Factorizes attributions by magnitude: what counts for and against share the features.
 
-    The positive part and the negative part of every row enter as samples of their own.
+    The positive part and the negative part of every row are samples of their own. They are taken
+    apart block by block: the matrix of both is never in memory.
 
     Args:
-      attributions: signed, channel last; all leading axes are samples.
+      attributions: signed, finite, channel last; all leading axes are samples.
       num_features: number of feature directions, 1 to the number of channels. Static.
       init: starting factors, as in `fit_nmf`. Static.
-      max_iterations: upper limit, at least 1.
+      key: for `init="random"`, and only then.
+      max_iterations: upper limit, as in `fit_nmf`.
       tolerance: stopping rule of `fit_nmf`.
+      subset_samples: samples to start with, as in `fit_nmf`; both parts count. Static.
 
     Returns:
       The factorization; `project_signed` expresses attributions in its features.
@@ -37,14 +48,28 @@ def fit_signed(
     Raises:
       ValueError: as `fit_nmf`; also if (unless traced) every attribution is zero.
     """
-    if not isinstance(attributions, Tracer) and not np.any(attributions):
-        raise ValueError(
-            f"attributions {list(attributions.shape)} must not all be zero: no feature can be found"
-        )
-    rows = jnp.asarray(attributions).reshape(-1, attributions.shape[-1])
-    matrix = jnp.concatenate([jnp.maximum(rows, 0), jnp.maximum(-rows, 0)])
-    return fit_nmf(
-        matrix, num_features, init=init, max_iterations=max_iterations, tolerance=tolerance
+    shape = tuple(attributions.shape)
+    rows = jnp.asarray(attributions, float).reshape(-1, shape[-1])
+    check_options(rows.shape, num_features, init, key, max_iterations, subset_samples)
+    if not isinstance(rows, Tracer):
+        smallest, largest = (float(end) for end in extrema(rows))
+        if smallest == largest == 0:
+            raise ValueError(
+                f"attributions {list(shape)} must not all be zero: no feature can be found"
+            )
+        if not (smallest > -np.inf and largest < np.inf):
+            raise ValueError(
+                f"attributions must be finite; got entries from {smallest} to {largest}"
+            )
+    return fit_rows(
+        rows,
+        key,
+        max_iterations,
+        tolerance,
+        num_features=num_features,
+        init=init,
+        signed=True,
+        subset_samples=subset_samples,
     )
 
 

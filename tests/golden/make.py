@@ -47,11 +47,20 @@ for _kind, _features in (("act", 4), ("act", 8), ("attr", 4), ("attr", 8)):
         "channel_dirs_other_seeds": None,
         "H_init": None,
         "nmf_norms": None,
+        "acts_reduced": slice(1),
+        "inverse_transform": slice(1),
         "transform_pos": slice(1),
         "transform_neg": slice(1),
+        "attr_trans": slice(1),
         "attr_trans_scaled": slice(1),
         "attr_residual": slice(1),
     }
+CUTS["nmf_sklearn102.npz"] = {
+    f"{_kind}_f{_features}_{_array}": _part
+    for _kind in ("act", "attr")
+    for _features in (4, 8)
+    for _array, _part in (("channel_dirs", None), ("transform_pos", slice(1)))
+}
 
 
 def cut(source: Path, target: Path) -> None:
@@ -60,7 +69,7 @@ def cut(source: Path, target: Path) -> None:
     for name, cuts in CUTS.items():
         with np.load(source / name) as arrays:
             kept = {key: arrays[key][part or slice(None)] for key, part in cuts.items()}
-        if name.startswith("nmf_"):
+        if name.startswith(("nmf_act", "nmf_attr")):
             parameters = manifest["files"][name]["parameters"]
             kept |= {key: np.asarray(parameters[key]) for key in ("n_iter", "reconstruction_err")}
         if name == "vis_attr_f8.npz":
