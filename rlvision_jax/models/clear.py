@@ -8,8 +8,8 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rlvision_jax.models.convolution import FrameConv
-from rlvision_jax.models.layers import hidden_init, l2_pool
+from rlvision_jax.models.convolution import NarrowConv, hidden_init
+from rlvision_jax.models.layers import l2_pool
 from rlvision_jax.models.network import LayeredNetwork
 
 # layer -> (channels, kernel size, whether the layer before is pooled first)
@@ -34,7 +34,7 @@ class ClearNetwork(LayeredNetwork):
         channels, size, pooled = _CONVOLUTIONS[name]
         x = l2_pool(x) if pooled else x
         if name == self.layer_names[0]:
-            return nn.relu(FrameConv(channels, size, name=name)(x))
+            return nn.relu(NarrowConv(channels, size, name=name)(x))
         return nn.relu(nn.Conv(channels, (size, size), kernel_init=hidden_init, name=name)(x))
 
     @nn.nowrap

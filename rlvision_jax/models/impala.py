@@ -11,8 +11,8 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array
 
-from rlvision_jax.models.convolution import FrameConv
-from rlvision_jax.models.layers import ResidualBlock, hidden_init, max_pool
+from rlvision_jax.models.convolution import NarrowConv, hidden_init
+from rlvision_jax.models.layers import ResidualBlock, max_pool
 from rlvision_jax.models.network import LayeredNetwork
 
 _CHANNELS = {"stack1": 16, "stack2": 32, "stack3": 32}
@@ -25,7 +25,7 @@ class _Stack(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         if self.reads_frames:
-            x = FrameConv(self.channels, 3, name="conv")(x)
+            x = NarrowConv(self.channels, 3, name="conv")(x)
         else:
             x = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv")(x)
         x = max_pool(x)

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-hidden_init = nn.initializers.glorot_uniform()
-
+from rlvision_jax.models.convolution import NarrowConv, hidden_init
 
 def _window_mean(
     x: Float[Array, "*batch height width channel"],
@@ -104,6 +103,12 @@ class ResidualBlock(nn.Module):
         self, x: Float[Array, "*batch height width channel"]
     ) -> Float[Array, "*batch height width channel"]:
         """Applies the block; the shape is kept."""
-        y = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv1")(nn.relu(x))
-        y = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv2")(nn.relu(y))
+        y = self._convolution("conv1")(nn.relu(x))
+        y = self._convolution("conv2")(nn.relu(y))
         return x + y
+
+    @nn.nowrap
+    def _convolution(self, name: str) -> NarrowConv | nn.Conv:
+        if self.channels <= 16:
+            return NarrowConv(self.channels, 3, name=name)
+        return nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name=name)

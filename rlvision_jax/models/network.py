@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from rlvision_jax.models.convolution import hidden_init
 from rlvision_jax.models.heads import PolicyValueHeads
-from rlvision_jax.models.layers import hidden_init
 
 
 class LayeredNetwork(nn.Module):
