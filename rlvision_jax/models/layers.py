@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from rlvision_jax.models.convolution import NarrowConv, hidden_init
 
+
 def _window_mean(
     x: Float[Array, "*batch height width channel"],
 ) -> Float[Array, "*batch h w channel"]:
@@ -46,38 +47,48 @@ def _l2_pool_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 def max_pool(
-    x: Float[Array, "*batch height width channel"],
+    x: Float[Array, "*batch height width channel"], *, centred: bool = False
 ) -> Float[Array, "*batch h w channel"]:
-    """Maximum over 3x3 windows at stride 2, SAME padding as TensorFlow and Flax pad.
+    """Maximum over 3x3 windows at stride 2; the result is half as high and wide, rounded up.
 
     Taken along rows, then columns: equal values, a much cheaper gradient. A gradient goes to the
     first of the entries that are largest.
 
+    Args:
+      x: any leading axes.
+      centred: whether windows lie around entries 0, 2, 4 ..., as torch's
+        `max_pool2d(x, 3, 2, padding=1)`; else SAME padding as TensorFlow and Flax pad, where
+        windows begin at these entries if the length is even. Static.
+
     Example:
-      >>> print(max_pool(jnp.arange(16.0).reshape(4, 4, 1))[..., 0])
+      >>> x = jnp.arange(16.0).reshape(4, 4, 1)
+      >>> print(max_pool(x)[..., 0])
       [[10. 11.]
        [14. 15.]]
+      >>> print(max_pool(x, centred=True)[..., 0])
+      [[ 5.  7.]
+       [13. 15.]]
     """
-    return _max_of_three(_max_of_three(x, x.ndim - 3), x.ndim - 2)
+    return _max_of_three(_max_of_three(x, x.ndim - 3, centred), x.ndim - 2, centred)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _max_of_three(x: Array, axis: int) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _max_of_three(x: Array, axis: int, centred: bool) -> Array:
     """Maximum over windows of 3 at stride 2 along one axis."""
-    first, second, third = _windows(x, axis, -jnp.inf)
+    first, second, third = _windows(x, axis, centred, -jnp.inf)
     return jnp.maximum(jnp.maximum(first, second), third)
 
 
 @_max_of_three.defjvp
-def _max_of_three_jvp(axis: int, primals: tuple, tangents: tuple) -> tuple:
+def _max_of_three_jvp(axis: int, centred: bool, primals: tuple, tangents: tuple) -> tuple:
     (x,), (tangent,) = primals, tangents
-    first, second, third = _windows(x, axis, -jnp.inf)
+    first, second, third = _windows(x, axis, centred, -jnp.inf)
     is_first, is_second = (first >= second) & (first >= third), second >= third
-    a, b, c = _windows(tangent, axis, 0.0)
-    return _max_of_three(x, axis), jnp.where(is_first, a, jnp.where(is_second, b, c))
+    a, b, c = _windows(tangent, axis, centred, 0.0)
+    return _max_of_three(x, axis, centred), jnp.where(is_first, a, jnp.where(is_second, b, c))
 
 
-def _windows(x: Array, axis: int, fill: float) -> tuple[Array, Array, Array]:
+def _windows(x: Array, axis: int, centred: bool, fill: float) -> tuple[Array, Array, Array]:
     """First, second and third entries of the windows; `fill` outside."""
 
     def shifted(part: Array, before: int, after: int) -> Array:
@@ -88,8 +99,9 @@ def _windows(x: Array, axis: int, fill: float) -> tuple[Array, Array, Array]:
     size = x.shape[axis]
     even = jax.lax.slice_in_dim(x, 0, size, 2, axis)
     odd = jax.lax.slice_in_dim(x, 1, size, 2, axis)
-    if size % 2:
-        return shifted(odd, 1, 0), even, shifted(odd, 0, 1)
+    if centred or size % 2:
+        after = size % 2
+        return shifted(odd, 1, after - 1), even, shifted(odd, 0, after)
     return even, odd, shifted(even, -1, 1)
 
 

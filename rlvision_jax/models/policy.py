@@ -12,7 +12,11 @@ from jaxtyping import Array, Float, UInt8
 from rlvision_jax._checks import check_at_least, check_choice
 from rlvision_jax._types import Params
 from rlvision_jax.models.clear import ClearNetwork
-from rlvision_jax.models.impala import ImpalaNetwork
+from rlvision_jax.models.impala import (
+    BaselinesImpalaNetwork,
+    CleanRLImpalaNetwork,
+    ImpalaNetwork,
+)
 from rlvision_jax.models.nature import NatureNetwork
 from rlvision_jax.models.network import LayeredNetwork
 
@@ -20,6 +24,8 @@ NETWORKS: dict[str, type[LayeredNetwork]] = {
     "impala": ImpalaNetwork,
     "clear": ClearNetwork,
     "nature": NatureNetwork,
+    "impala_baselines": BaselinesImpalaNetwork,
+    "impala_cleanrl": CleanRLImpalaNetwork,
 }
 ACTIVATION_DTYPES = ("float32", "bfloat16")
 
@@ -31,7 +37,7 @@ class Policy:
     Hashable and compared by configuration, so it can be a static argument of `jax.jit`.
 
     Attributes:
-      name: "impala", "clear" or "nature".
+      name: one of `NETWORKS`.
       num_actions: number of policy logits.
       observation_shape: height, width, channel of one observation.
       activation_dtype: what activations are rounded to, "float32" or "bfloat16"; the heads
@@ -112,7 +118,8 @@ class Policy:
           layer: one of `layer_names`, or None. Static.
 
         Returns:
-          Activation after ReLU and before pooling, at least 0.
+          Activation after ReLU and before pooling, at least 0. The first two stacks of
+          "impala_baselines" and "impala_cleanrl" have no ReLU: theirs may be below 0.
 
         Raises:
           ValueError: if the layer is unknown, or the observations are not as `pixels` expects.
@@ -188,7 +195,8 @@ def make(
     """Makes a policy by the name of its network.
 
     Args:
-      name: "impala", "clear" (the paper's) or "nature".
+      name: "impala", "clear" (the paper's) or "nature"; "impala_baselines" and
+        "impala_cleanrl" are IMPALA as others publish it, for imported parameters.
       num_actions: number of policy logits; Procgen has 15.
       observation_shape: height, width, channel of one observation. The clear network needs
         height and width divisible by 16.

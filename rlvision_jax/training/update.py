@@ -32,7 +32,13 @@ from rlvision_jax.training.ppo_loss import (
 from rlvision_jax.training.rollout import Rollout
 
 # Frames per micro-batch on CPU, measured: twice as many take as long or longer per frame.
-_CPU_MICRO_BATCH = {"impala": 8, "clear": 8, "nature": 16}
+_CPU_MICRO_BATCH = {
+    "impala": 8,
+    "impala_baselines": 8,
+    "impala_cleanrl": 8,
+    "clear": 8,
+    "nature": 16,
+}
 
 
 class LearnerState(NamedTuple):

@@ -58,17 +58,26 @@ def test_max_pool_equals_flax(size):
     np.testing.assert_array_equal(max_pool(x), expected)
 
 
-def test_max_pool_keeps_windows_of_negative_numbers():
-    x = -1 - jnp.abs(draw(5, 5, 2))
-    assert (max_pool(x) < -1).all()
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 15, 64])
+def test_centred_max_pool_equals_flax_with_torch_padding(size):
+    x = draw(2, size, size + 1, 3)
+    expected = nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+    np.testing.assert_array_equal(max_pool(x, centred=True), expected)
 
 
-@pytest.mark.parametrize("size", [4, 7])
-def test_max_pool_has_the_gradient_of_flax_where_nothing_ties(size):
+@pytest.mark.parametrize("centred", [False, True])
+def test_max_pool_keeps_windows_of_negative_numbers(centred):
+    x = -1 - jnp.abs(draw(5, 6, 2))
+    assert (max_pool(x, centred=centred) < -1).all()
+
+
+@pytest.mark.parametrize(("size", "centred"), [(4, False), (7, False), (6, True)])
+def test_max_pool_has_the_gradient_of_flax_where_nothing_ties(size, centred):
     x, out = draw(2, size, size, 3), -(-size // 2)
     weight = draw(2, out, out, 3, seed=1)
-    ours = jax.grad(lambda x: jnp.sum(weight * max_pool(x)))(x)
-    flax = jax.grad(lambda x: jnp.sum(weight * nn.max_pool(x, (3, 3), (2, 2), "SAME")))(x)
+    padding = ((1, 1), (1, 1)) if centred else "SAME"
+    ours = jax.grad(lambda x: jnp.sum(weight * max_pool(x, centred=centred)))(x)
+    flax = jax.grad(lambda x: jnp.sum(weight * nn.max_pool(x, (3, 3), (2, 2), padding)))(x)
     # Entries that win several windows add up the same numbers in another order.
     np.testing.assert_allclose(ours, flax, rtol=1e-6, atol=1e-6)
 
