@@ -1,8 +1,10 @@
 """Agents and training states on disk."""
 
 from rlvision_jax.checkpoint.agent import fingerprint, load, save
+from rlvision_jax.checkpoint.cleanrl import from_cleanrl
 from rlvision_jax.checkpoint.errors import CheckpointError, CheckpointMismatchError
 from rlvision_jax.checkpoint.files import replace_file
+from rlvision_jax.checkpoint.jd import load_jd
 from rlvision_jax.checkpoint.shipped import DEFAULT_AGENT, SHIPPED, shipped
 from rlvision_jax.checkpoint.training_state import TrainingState, TrainingStateStore
 
@@ -14,7 +16,9 @@ __all__ = [
     "TrainingState",
     "TrainingStateStore",
     "fingerprint",
+    "from_cleanrl",
     "load",
+    "load_jd",
     "replace_file",
     "save",
     "shipped",

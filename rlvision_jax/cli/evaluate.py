@@ -71,7 +71,9 @@ class EvaluateCommand:
         """What the evaluation depends on, its outcome, and the seconds it took."""
         policy, params, config = checkpoint.load(folder)
         if self.env is not None:
-            config = {**config, "env": self.env}
+            config = {"env_options": {}, **config, "env": self.env}
+        if "env" not in config:
+            raise ValueError(f'the config of {folder} has no "env" to play; name one with --env')
         results = {}
         start = time.perf_counter()
         with stages() as bars:

@@ -54,7 +54,7 @@ def make_report(agent: str, out: Path, config: ReportConfig) -> Path:
             params,
             agent_config,
             config,
-            title=f"{agent_config['env']}, {policy.name} network",
+            title=f"{agent_config.get('env', 'imported agent')}, {policy.name} network",
             num_threads=num_threads(),
             notify=bars.notify,
         )

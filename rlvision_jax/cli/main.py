@@ -9,6 +9,7 @@ import tyro
 from rlvision_jax.cli.demo import DemoCommand
 from rlvision_jax.cli.edit import EditCommand
 from rlvision_jax.cli.evaluate import EvaluateCommand
+from rlvision_jax.cli.import_jd import ImportJdCommand
 from rlvision_jax.cli.interface import InterfaceCommand
 from rlvision_jax.cli.train import TrainCommand
 from rlvision_jax.envs import MissingProcgenError
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parse(
     arguments: Sequence[str],
-) -> DemoCommand | TrainCommand | EvaluateCommand | InterfaceCommand | EditCommand:
+) -> (
+    DemoCommand | TrainCommand | EvaluateCommand | InterfaceCommand | EditCommand | ImportJdCommand
+):
     """The command with its settings; tyro ends the process on `--help` and malformed input."""
     return tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
@@ -43,7 +46,8 @@ def _parse(
         ]
         | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
         | Annotated[InterfaceCommand, tyro.conf.subcommand("interface")]
-        | Annotated[EditCommand, tyro.conf.subcommand("edit")],  # pyright: ignore[reportArgumentType]
+        | Annotated[EditCommand, tyro.conf.subcommand("edit")]
+        | Annotated[ImportJdCommand, tyro.conf.subcommand("import-jd")],  # pyright: ignore[reportArgumentType]
         args=arguments,
         prog="rlvision",
         description="Understand reinforcement-learning agents that see.",

@@ -1,8 +1,13 @@
+import pathlib
+import sys
+
 import jax
 import numpy as np
 import pytest
 
 from rlvision_jax import models
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 # Not imported but run, by a test.
 collect_ignore = ["save_and_die.py"]
