@@ -27,6 +27,7 @@ class ClearNetwork(LayeredNetwork):
 
     layer_names: ClassVar[tuple[str, ...]] = tuple(_CONVOLUTIONS)
     hidden_sizes: ClassVar[tuple[int, ...]] = (256, 512)
+    side_divisor: ClassVar[int] = 16  # four poolings by 2
 
     @nn.nowrap
     def layer(self, name: str, x: Array) -> Array:

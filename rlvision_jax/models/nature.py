@@ -17,6 +17,7 @@ class NatureNetwork(LayeredNetwork):
 
     layer_names: ClassVar[tuple[str, ...]] = tuple(_CONVOLUTIONS)
     hidden_sizes: ClassVar[tuple[int, ...]] = (512,)
+    smallest_side: ClassVar[int] = 36  # leaves 8, 3 and 1 positions
 
     @nn.nowrap
     def layer(self, name: str, x: Array) -> Array:

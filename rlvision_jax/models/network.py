@@ -26,6 +26,9 @@ class LayeredNetwork(nn.Module):
 
     layer_names: ClassVar[tuple[str, ...]] = ()
     hidden_sizes: ClassVar[tuple[int, ...]] = ()
+    # Height and width of observations: at least, and divisible by.
+    smallest_side: ClassVar[int] = 1
+    side_divisor: ClassVar[int] = 1
 
     @nn.nowrap
     def layer(self, name: str, x: Array) -> Array:

@@ -199,15 +199,24 @@ def make(
         "impala_cleanrl" are IMPALA as others publish it, for imported parameters.
       num_actions: number of policy logits; Procgen has 15.
       observation_shape: height, width, channel of one observation. The clear network needs
-        height and width divisible by 16.
+        height and width divisible by 16, the nature network at least 36.
       activation_dtype: "float32", or "bfloat16" for half the memory of activations.
 
     Raises:
-      ValueError: if the name or the type is unknown.
+      ValueError: if the name or the type is unknown, or the network cannot see such observations.
 
     Example:
       >>> make("clear", num_actions=15).layer_names
       ('1a', '2a', '2b', '3a', '4a')
     """
     height, width, channel = observation_shape
-    return Policy(name, num_actions, (height, width, channel), activation_dtype)
+    policy = Policy(name, num_actions, (height, width, channel), activation_dtype)
+    network = NETWORKS[name]
+    for side in (height, width):
+        if side < network.smallest_side or side % network.side_divisor:
+            raise ValueError(
+                f'network "{name}" needs height and width of at least {network.smallest_side} '
+                f"pixels, divisible by {network.side_divisor}; got frames of {height}x{width}. "
+                '"impala" takes any size'
+            )
+    return policy
