@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least
 from rlvision_jax.cli.console import parse_options, stages
 from rlvision_jax.training import (
@@ -34,8 +35,10 @@ class TrainCommand:
       folder: of the run; the agent ends up in its subfolder `agent`, those of a population in
         `member-000/agent` and so on.
       preset: where the settings below start from.
-      env: environment, such as procgen:coinrun, or coinrun, which lives on the device.
-      env_options: options of the environment, as NAME=VALUE, added to the preset's.
+      env: environment, such as procgen:coinrun, or coinrun, which lives on the device;
+        atari:GAME, gymnasium:ID and gymnax:ID with their extras.
+      env_options: options of the environment, as NAME=VALUE, added to the preset's where games
+        have levels.
       model: network: impala, clear or nature.
       activation_dtype: of the network in training; bfloat16 halves the memory of activations.
       seed: of parameters, environments and actions.
@@ -89,9 +92,11 @@ class TrainCommand:
     def config(self) -> TrainConfig:
         """The run's settings."""
         preset = PRESETS[self.preset]()
+        # The presets' options choose levels and their difficulty.
+        shared = preset.env_options if envs.has_levels(self.env) else {}
         return TrainConfig(
             env=self.env,
-            env_options={**preset.env_options, **parse_options(self.env_options)},
+            env_options={**shared, **parse_options(self.env_options)},
             model=self.model,
             activation_dtype=self.activation_dtype,
             seed=self.seed,

@@ -135,7 +135,7 @@ def make_atari(config: AtariConfig) -> GymnasiumBatch:
         description=Description(
             action_names=tuple(action_name(action.name) for action in actions),
             channels="gray" if config.grayscale else "rgb",
-            has_goal=False,
+            has_levels=False,
         ),
     )
 

@@ -22,12 +22,13 @@ class Description:
     Attributes:
       action_names: one per action, such as "right+up".
       channels: what the channels of its observations are.
-      has_goal: whether `TimeStep.level_complete` means anything in it.
+      has_levels: whether its games have levels with a goal each: whether the level seeds and
+        `level_complete` of a `TimeStep` mean anything.
     """
 
     action_names: tuple[str, ...]
     channels: Channels
-    has_goal: bool
+    has_levels: bool
 
     def __post_init__(self) -> None:
         check_choice("channels", self.channels, get_args(Channels))
@@ -47,13 +48,13 @@ def describe(env: HostEnv | DeviceEnv) -> Description:
     """What the environment says of itself, or what its shapes suggest.
 
     Without a description, actions are numbered, one channel is grey, three are RGB and any other
-    number are planes, and nothing counts as a goal.
+    number are planes, and there are no levels.
     """
     if isinstance(env, Described):
         return env.description
     channels = guess_channels(env.observation_shape[-1])
     return Description(
-        action_names=numbered_actions(env.num_actions), channels=channels, has_goal=False
+        action_names=numbered_actions(env.num_actions), channels=channels, has_levels=False
     )
 
 

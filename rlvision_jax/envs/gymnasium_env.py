@@ -229,7 +229,7 @@ def from_gymnasium(vector_env: Any, *, seed: int = 0, name: str | None = None) -
         description=Description(
             action_names=_action_names(vector_env, num_actions),
             channels=guess_channels(num_channels),
-            has_goal=False,
+            has_levels=False,
         ),
     )
 

@@ -127,7 +127,7 @@ def from_gymnax(env: Any, params: Any = None, *, name: str | None = None) -> Gym
     description = Description(
         action_names=_action_names(env, int(num_actions)),
         channels=guess_channels(shape[-1]),
-        has_goal=False,
+        has_levels=False,
     )
     return GymnaxEnv(
         env=env,

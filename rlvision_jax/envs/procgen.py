@@ -27,8 +27,8 @@ _FRAME_SHAPE = (64, 64, 3)
 _HUMAN_FRAME_SHAPE = (512, 512, 3)
 _MAX_STATE_BYTES = 2**20
 
-DESCRIPTION = Description(action_names=ACTION_NAMES, channels="rgb", has_goal=True)
-"""How to show any of the games: each has a goal."""
+DESCRIPTION = Description(action_names=ACTION_NAMES, channels="rgb", has_levels=True)
+"""How to show any of the games: all have levels with a goal each."""
 
 
 class ProcgenEnv:

@@ -17,7 +17,6 @@ from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.attribution import RULES
 from rlvision_jax.attribution import Score as AttributedScore
-from rlvision_jax.envs import ACTION_NAMES
 from rlvision_jax.features import (
     Directions,
     attribution_maps,
@@ -45,7 +44,7 @@ class ReportConfig:
     """What a report shows and how it is computed.
 
     Attributes:
-      layer: layer to attribute to.
+      layer: layer to attribute to; None: the middle one, which is 2b of the clear network.
       num_features: feature directions of the layer.
       num_trajectories: environments played.
       num_steps: steps of each trajectory.
@@ -58,7 +57,7 @@ class ReportConfig:
       seed: of levels and actions.
     """
 
-    layer: str = "2b"
+    layer: str | None = None
     num_features: int = 8
     num_trajectories: int = 8
     num_steps: int = 512
@@ -105,10 +104,12 @@ def build_report(
       notify: told of progress.
 
     Raises:
-      ValueError: if the layer is unknown, the agent's config names no environment, or fewer
-        frames than dataset examples are wanted.
+      ValueError: if the layer is unknown, the agent's config names no environment or one that
+        the policy does not fit, or fewer frames than dataset examples are wanted.
     """
-    check_layer(policy, config.layer)
+    layer_name = middle_layer(policy) if config.layer is None else config.layer
+    check_layer(policy, layer_name)
+    config = dataclasses.replace(config, layer=layer_name)
     for name in ("env", "env_options"):
         if name not in agent_config:
             raise ValueError(f'the agent\'s config has no "{name}"; cannot play it')
@@ -116,6 +117,7 @@ def build_report(
     frames_key, play_key = jax.random.split(jax.random.key(config.seed))
     rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
     env = _make_env(agent_config, config.num_envs, 2 * config.seed, num_threads)
+    described = envs.describe(env)
     try:
         frames = sample_observations(
             policy,
@@ -133,14 +135,17 @@ def build_report(
         policy,
         params,
         frames,
-        config.layer,
+        layer_name,
         num_features=config.num_features,
         num_steps=config.num_integration_steps,
         rule=config.rule,
     )
     # Frames of one environment follow each other within a level or a few.
     environments = np.arange(config.num_frames) % config.num_envs
-    layer = describe_features(policy, params, frames, directions, config.num_examples, environments)
+    shown = envs.to_rgb(frames, described.channels)
+    layer = describe_features(
+        policy, params, frames, directions, config.num_examples, environments, shown=shown
+    )
     notify("finding features", 1, 1)
 
     env = _make_env(agent_config, config.num_trajectories, 2 * config.seed + 1, num_threads)
@@ -162,15 +167,17 @@ def build_report(
         attribution = _attribute(
             policy, params, played.observations[:, index], directions, "value", config
         )
-        trajectories.append(_trajectory(played, advantages, index, (attribution,)))
+        shown = envs.to_rgb(played.observations[:, index], described.channels)
+        trajectories.append(_trajectory(played, shown, advantages, index, (attribution,)))
     notify("attributing", config.num_trajectories, config.num_trajectories)
     return Report(
         title=title,
-        action_names=action_names(policy.num_actions),
+        action_names=described.action_names,
         layers=(layer,),
         scores=(Score(name="value"),),
         trajectories=tuple(trajectories),
         bookmarks=advantage_bookmarks(trajectories),
+        has_levels=described.has_levels,
         provenance={
             "rlvision_jax": __version__,
             "policy": policy.config,
@@ -188,6 +195,8 @@ def describe_features(
     directions: Directions,
     num_examples: int,
     groups: Int[np.ndarray, " frame"] | None = None,
+    *,
+    shown: UInt8[np.ndarray, "frame height width 3"] | None = None,
 ) -> Layer:
     """Names the features of a layer and cuts their dataset examples out of frames.
 
@@ -198,12 +207,16 @@ def describe_features(
       directions: the layer and its features.
       num_examples: dataset examples of each feature.
       groups: frames that look alike, as in `features.strongest_patches`.
+      shown: the frames in RGB, to cut the examples out of; None: the observations are RGB.
     """
     strengths = feature_activations(policy, params, frames, directions)
     features = []
     for index, direction in enumerate(np.asarray(directions.nmf.components)):
         examples = strongest_patches(
-            frames, strengths[..., index], num_examples=num_examples, groups=groups
+            frames if shown is None else shown,
+            strengths[..., index],
+            num_examples=num_examples,
+            groups=groups,
         )
         features.append(
             Feature(
@@ -246,11 +259,15 @@ def played_advantages(
     return np.asarray(batched(rewards, played.values, done, played.bootstrap_values))
 
 
-def action_names(num_actions: int) -> tuple[str, ...]:
-    """Names of Procgen's 15 actions; numbers for any other action set."""
-    if num_actions == len(ACTION_NAMES):
-        return tuple(ACTION_NAMES)
-    return tuple(f"action {index}" for index in range(num_actions))
+def middle_layer(policy: VisionPolicy) -> str:
+    """The layer halfway between observation and heads.
+
+    Example:
+      >>> from rlvision_jax import models
+      >>> middle_layer(models.make("clear")), middle_layer(models.make("impala"))
+      ('2b', 'stack2')
+    """
+    return policy.layer_names[len(policy.layer_names) // 2]
 
 
 def _make_env(
@@ -287,12 +304,13 @@ def _attribute(
 
 def _trajectory(
     played: Played,
+    shown: UInt8[np.ndarray, "time height width 3"],
     advantages: Float[np.ndarray, "time env"],
     index: int,
     attributions: tuple[Attribution, ...],
 ) -> Trajectory:
     return Trajectory(
-        observations=played.observations[:, index],
+        observations=shown,
         actions=played.actions[:, index],
         rewards=played.rewards[:, index],
         terminated=played.terminated[:, index],

@@ -142,6 +142,7 @@ def _main_content(report: Report) -> dict[str, Any]:
         "title": report.title,
         "provenance": dict(report.provenance),
         "action_names": list(report.action_names),
+        "has_levels": report.has_levels,
         "layers": [
             {"name": layer.name, "features": [_feature_content(f) for f in layer.features]}
             for layer in report.layers

@@ -81,6 +81,7 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
             for index, content in enumerate(main["trajectories"])
         ),
         bookmarks=tuple(Bookmark(**bookmark) for bookmark in main["bookmarks"]),
+        has_levels=main.get("has_levels", True),  # not in reports of earlier versions
         provenance=main["provenance"],
     )
 

@@ -139,6 +139,8 @@ class Report:
       scores: what was attributed.
       trajectories: at least one.
       bookmarks: see `advantage_bookmarks`.
+      has_levels: whether the game has levels with a goal each; else level seeds and
+        `level_complete` mean nothing and are not shown.
       provenance: what made the report: code version, configuration, environment and its
         options, checkpoint hash, attribution rule and steps. JSON values; shown as text.
     """
@@ -149,4 +151,5 @@ class Report:
     scores: tuple[Score, ...]
     trajectories: tuple[Trajectory, ...]
     bookmarks: tuple[Bookmark, ...] = ()
+    has_levels: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -3,15 +3,17 @@
 import collections
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from rlvision_jax import checkpoint, models
+from rlvision_jax import checkpoint, envs, models
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.checkpoint import CheckpointMismatchError, TrainingState
@@ -79,7 +81,8 @@ class AgentRun:
         write_config(self._folder, self.config)
         if state is not None:
             self.learner = LearnerState(*state.learner)
-            self.trainer.restore(state.collector)
+            if not self.trainer.restore(state.collector):
+                self._abandon_episodes()
             self._boundary = self.trainer.state()
             self._recent.extend(Episode(*row) for row in state.progress["recent"])
             self._ancestor = state.progress["ancestor"]
@@ -92,6 +95,16 @@ class AgentRun:
         )
         self._metrics = self._files.enter_context(writer)
         self._saved_step = self.step
+
+    def _abandon_episodes(self) -> None:
+        """Forgets what the running episodes earned, since they do not go on; tells so."""
+        warnings.warn(
+            f"{self.config.env} cannot save its games: {self._folder} continues with new episodes",
+            stacklevel=2,
+        )
+        scale = self.learner.reward_scale
+        scale = scale._replace(returns=jnp.zeros_like(scale.returns))
+        self.learner = self.learner._replace(reward_scale=scale)
 
     def next_key(self) -> PRNGKeyArray:
         """Key of the next rollout and update."""
@@ -109,7 +122,7 @@ class AgentRun:
         metrics = {
             "steps_per_second": ppo.batch_size / outcome.seconds,
             "episodes": outcome.num_episodes,
-            **_episode_metrics([*self._recent, *outcome.episodes][-RECENT_EPISODES:]),
+            **_episode_metrics(self.config, [*self._recent, *outcome.episodes]),
             **{name: float(value) for name, value in numbers.items()},
             "reward_scale": _reward_scale(self.config, outcome.learner.reward_scale),
             "learning_rate": learning_rate(ppo, self.step),
@@ -195,12 +208,15 @@ def _initial_params(policy: models.Policy, agent: str) -> tuple[Params, dict[str
     return params, config
 
 
-def _episode_metrics(recent: Sequence[Episode]) -> dict[str, float]:
+def _episode_metrics(config: TrainConfig, episodes: Sequence[Episode]) -> dict[str, float]:
     """Means over the last 100 episodes; nothing before the first one ends."""
+    recent = episodes[-RECENT_EPISODES:]
     if not recent:
         return {}
-    return {
+    metrics = {
         "episode_return": float(np.mean([episode.episode_return for episode in recent])),
         "episode_length": float(np.mean([episode.length for episode in recent])),
-        "level_completion": float(np.mean([episode.level_complete for episode in recent])),
     }
+    if envs.has_levels(config.env):
+        metrics["level_completion"] = float(np.mean([episode.level_complete for episode in recent]))
+    return metrics

@@ -192,9 +192,10 @@ class DeviceTrainer:
         """Where the environments stand."""
         return self.playing
 
-    def restore(self, state: Any) -> None:
-        """Continues from what `state` returned."""
+    def restore(self, state: Any) -> bool:
+        """Continues from what `state` returned; True: the running episodes go on."""
         self.playing = jax.device_put(Playing(*state), self._by_env)
+        return True
 
     def iterate(self, learner: LearnerState, key: PRNGKeyArray) -> Outcome:
         """One rollout and update; `key` is consumed."""

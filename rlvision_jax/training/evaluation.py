@@ -18,7 +18,7 @@ from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.failed_levels import FailedLevels
 from rlvision_jax.training.forward import Forward, forward_pass
 from rlvision_jax.training.intervals import wilson_interval
-from rlvision_jax.training.playing import sample_actions
+from rlvision_jax.training.playing import check_fits, sample_actions
 
 _MAX_SEED = 2**31 - 1
 SPLITS = ("train", "test")
@@ -164,7 +164,7 @@ def evaluate(
         environment.
     """
     check_at_least("num_levels", num_levels, 1)
-    _check_fits(policy, env)
+    check_fits(policy, env)
     quota = np.full(env.num_envs, num_levels // env.num_envs)
     quota[: num_levels % env.num_envs] += 1
     finished = np.zeros(env.num_envs, int)
@@ -202,22 +202,8 @@ def evaluate(
         return_standard_error=float(np.std(returns) / math.sqrt(num_levels)),
         mean_length=float(np.mean(lengths)),
         failures=failed.counts(),
-        has_goal=envs.describe(env).has_goal,
+        has_goal=envs.describe(env).has_levels,
     )
-
-
-def _check_fits(policy: VisionPolicy, env: HostEnv) -> None:
-    """Raises ValueError if the policy acts or sees otherwise than the environment."""
-    if policy.num_actions != env.num_actions:
-        raise ValueError(
-            f"{env.name} has {env.num_actions} actions, but the policy chooses among "
-            f"{policy.num_actions}; play the environment that it was trained in"
-        )
-    if tuple(policy.observation_shape) != tuple(env.observation_shape):
-        raise ValueError(
-            f"{env.name} shows frames of shape {tuple(env.observation_shape)}, but the policy "
-            f"sees {tuple(policy.observation_shape)}; play the environment that it was trained in"
-        )
 
 
 def _logits(

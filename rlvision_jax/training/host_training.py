@@ -51,9 +51,9 @@ class HostTrainer:
         """States of the environments and of the running episodes."""
         return self._collector.state()
 
-    def restore(self, state: Any) -> None:
-        """Continues from what `state` returned."""
-        self._collector.restore(state)
+    def restore(self, state: Any) -> bool:
+        """Continues from what `state` returned; whether the running episodes go on."""
+        return self._collector.restore(state)
 
     def iterate(self, learner: LearnerState, key: PRNGKeyArray) -> Outcome:
         """One rollout and update; `key` is consumed."""

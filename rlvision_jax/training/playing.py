@@ -44,6 +44,20 @@ class Played(NamedTuple):
     bootstrap_values: Float[np.ndarray, " env"]
 
 
+def check_fits(policy: VisionPolicy, env: HostEnv) -> None:
+    """Raises ValueError if the policy acts or sees otherwise than the environment."""
+    if policy.num_actions != env.num_actions:
+        raise ValueError(
+            f"{env.name} has {env.num_actions} actions, but the policy chooses among "
+            f"{policy.num_actions}; play the environment that it was trained in"
+        )
+    if tuple(policy.observation_shape) != tuple(env.observation_shape):
+        raise ValueError(
+            f"{env.name} shows frames of shape {tuple(env.observation_shape)}, but the policy "
+            f"sees {tuple(policy.observation_shape)}; play the environment that it was trained in"
+        )
+
+
 @jax.jit
 def sample_actions(
     logits: Float[Array, "env action"], key: Array, step: int | Int32[Array, ""]
@@ -70,8 +84,12 @@ def play(
       key: consumed; the same key, parameters and fresh environments give the same play.
       num_steps: steps per environment, at least 1.
       on_step: called after each step with the number of steps done.
+
+    Raises:
+      ValueError: if the policy does not fit the environment, or a number is too small.
     """
     check_at_least("num_steps", num_steps, 1)
+    check_fits(policy, env)
     rows = []
     step = env.reset()
     with forward_pass(policy) as forward:
@@ -122,9 +140,13 @@ def sample_observations(
       num_frames: frames to keep, at least 1; the last round's surplus is dropped.
       interval: steps between two kept observations of an environment, at least 1.
       on_step: called after each step with the number of steps done.
+
+    Raises:
+      ValueError: if the policy does not fit the environment, or a number is too small.
     """
     check_at_least("num_frames", num_frames, 1)
     check_at_least("interval", interval, 1)
+    check_fits(policy, env)
     kept = []
     step: TimeStep = env.reset()
     with forward_pass(policy) as forward:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt8
 
 from rlvision_jax._types import Params
-from rlvision_jax.envs import HostEnv
+from rlvision_jax.envs import HostEnv, NoStatesError, TimeStep
 from rlvision_jax.models import Policy
 from rlvision_jax.training.forward import forward_pass
 
@@ -91,10 +91,8 @@ class Collector:
 
     def __init__(self, envs: Sequence[HostEnv]):
         self.envs = tuple(envs)
-        steps = [env.reset() for env in self.envs]
-        self.observations = np.concatenate([step.observation for step in steps])
-        self.returns = np.zeros(self.num_envs, np.float32)
-        self.lengths = np.zeros(self.num_envs, np.int32)
+        self._num_restarts = 0
+        self._begin([env.reset() for env in self.envs])
 
     @property
     def num_envs(self) -> int:
@@ -102,8 +100,11 @@ class Collector:
         return sum(env.num_envs for env in self.envs)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `restore` continues exactly here."""
-        states = [state for env in self.envs for state in env.get_state()]
+        """Arrays from which `restore` continues, exactly here if the environments have states."""
+        try:
+            states = [state for env in self.envs for state in env.get_state()]
+        except NoStatesError:
+            return {"num_restarts": np.asarray(self._num_restarts)}
         return {
             "env_states": np.frombuffer(b"".join(states), np.uint8),
             "env_state_lengths": np.asarray([len(state) for state in states]),
@@ -111,8 +112,17 @@ class Collector:
             "lengths": self.lengths.copy(),
         }
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Continues from what `state` returned."""
+    def restore(self, state: dict[str, np.ndarray]) -> bool:
+        """Continues from what `state` returned; whether the running episodes go on.
+
+        Environments without states begin new episodes.
+        """
+        if "num_restarts" in state:
+            # One more reset each time, so that a run does not begin with the same games again.
+            self._num_restarts = int(state["num_restarts"]) + 1
+            for _ in range(self._num_restarts):
+                self._begin([env.reset() for env in self.envs])
+            return False
         ends = np.cumsum(np.asarray(state["env_state_lengths"]))
         pieces = np.split(np.asarray(state["env_states"]), ends[:-1])
         states = [piece.tobytes() for piece in pieces]
@@ -122,6 +132,13 @@ class Collector:
         self.observations = np.concatenate([env.observe().observation for env in self.envs])
         self.returns = np.array(state["returns"], np.float32)
         self.lengths = np.array(state["lengths"], np.int32)
+        return True
+
+    def _begin(self, steps: Sequence[TimeStep]) -> None:
+        """Stands at the first frames of new episodes, one time step for each group."""
+        self.observations = np.concatenate([step.observation for step in steps])
+        self.returns = np.zeros(self.num_envs, np.float32)
+        self.lengths = np.zeros(self.num_envs, np.int32)
 
     def collect(
         self, policy: Policy, params: Params, key: Array, num_steps: int

@@ -42,10 +42,12 @@ def train(
     """Trains an agent, or continues the run that the folder holds.
 
     A resumed run takes the same steps as an uninterrupted one. Ctrl-C and SIGTERM save the state
-    of the last finished update and return.
+    of the last finished update and return. Games that cannot be saved (Atari's and Gymnasium's)
+    begin anew when a run is resumed, of which a warning tells.
 
-    Environments on the device (`coinrun`) are trained on without leaving it, spread over all
-    devices, if these are accelerators; a rollout takes num_envs * num_steps * 12 KB of memory.
+    Environments on the device (`coinrun`, `gymnax:...`) are trained on without leaving it, spread
+    over all devices, if these are accelerators; a rollout of 64x64 frames takes num_envs *
+    num_steps * 12 KB of memory.
 
     Args:
       config: the run. A folder that holds a run must hold this one; only `ppo.total_steps`,

@@ -51,11 +51,14 @@ class Trainer(Protocol):
         ...
 
     def state(self) -> Any:
-        """Pytree of arrays from which `restore` continues exactly here."""
+        """Pytree of arrays from which `restore` continues exactly here, where games have states."""
         ...
 
-    def restore(self, state: Any) -> None:
-        """Continues from what `state` returned."""
+    def restore(self, state: Any) -> bool:
+        """Continues from what `state` returned; whether the running episodes go on.
+
+        They do not where the environments cannot save their games: new ones begin.
+        """
         ...
 
     def iterate(self, learner: LearnerState, key: PRNGKeyArray) -> Outcome:

@@ -19,8 +19,11 @@ def stays_on_device(env: str) -> bool:
 
     On CPU it is not, though it may live there: XLA runs convolutions inside compiled loops many
     times slower, while the host's loop feeds both cores.
+
+    Raises:
+      ValueError: if there is no such environment.
     """
-    return ":" not in env and jax.default_backend() != "cpu"
+    return envs.lives_on_device(env) and jax.default_backend() != "cpu"
 
 
 def make_trainers(configs: Sequence[TrainConfig]) -> Sequence[Trainer]:

@@ -25,7 +25,7 @@ def test_rgb_needs_threes():
 def test_games_say_how_to_show_them():
     env = envs.make("procgen:maze", num_envs=1, num_threads=0)
     assert envs.describe(env).action_names == envs.ACTION_NAMES
-    assert envs.describe(env).has_goal
+    assert envs.describe(env).has_levels
     env.close()
 
 

@@ -1,10 +1,12 @@
 """The report's numbers against the functions that they come from."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
-from rlvision_jax import models, training
+from rlvision_jax import envs, models, training
 from rlvision_jax.interface import ReportConfig, build_report, validate
 from rlvision_jax.interface.build import played_advantages
 
@@ -101,3 +103,12 @@ def test_counts_below_one_are_refused(field):
 def test_unknown_rule_is_refused():
     with pytest.raises(ValueError, match='unknown rule "simpson"'):
         ReportConfig(rule="simpson")
+
+
+def test_the_middle_layer_of_another_game_is_shown_unless_one_is_named(agent):
+    starpilot = {"env": "procgen:starpilot", "env_options": {"distribution_mode": "easy"}}
+    report = build_report(*agent, starpilot, dataclasses.replace(_CONFIG, layer=None), title="")
+    validate(report)
+    assert [layer.name for layer in report.layers] == ["conv2"]
+    assert report.has_levels
+    assert report.action_names == envs.ACTION_NAMES

@@ -26,7 +26,7 @@ from rlvision_jax.training.population import _iterate_all
 UPDATE = 64
 TOTAL = 4 * UPDATE
 CONFIG = TrainConfig(
-    env="signal",
+    env="coinrun",  # by name; the games are those of `signal_env`
     env_options={"num_levels": 7},
     model="nature",
     seed=3,

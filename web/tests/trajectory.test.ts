@@ -27,6 +27,11 @@ test("episodes end where the trajectory says, each with its outcome, level and p
   ]);
 });
 
+test("without levels an episode just ends, by the rules or for another reason", () => {
+  const outcomes = episodesOf(trajectory, false).map(({ outcome }) => outcome);
+  expect(outcomes).toEqual(["ended", "ended", "ended", "unfinished"]);
+});
+
 test("every step lies in one episode", () => {
   const episodes = episodesOf(trajectory);
   expect([0, 1, 2, 3, 4, 5].map((step) => episodeAt(episodes, step))).toEqual([0, 0, 1, 1, 2, 3]);

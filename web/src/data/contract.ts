@@ -40,6 +40,8 @@ export interface PackedReport {
   title: string;
   provenance: Record<string, unknown>;
   action_names: string[];
+  /** Whether levels and reaching their goal mean anything; absent in reports of earlier versions. */
+  has_levels?: boolean;
   layers: { name: string; features: PackedFeature[] }[];
   scores: Score[];
   trajectories: {
@@ -114,6 +116,7 @@ export interface Report {
   title: string;
   provenance: Record<string, unknown>;
   actionNames: string[];
+  hasLevels: boolean;
   layers: Layer[];
   scores: Score[];
   trajectories: Trajectory[];

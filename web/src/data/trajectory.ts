@@ -2,7 +2,8 @@
 
 import type { Trajectory } from "./contract";
 
-export type Outcome = "completed" | "failed" | "unfinished";
+/** Where there are no levels to complete, an episode just ends. */
+export type Outcome = "completed" | "failed" | "ended" | "unfinished";
 
 /** Steps start to end (not included) of one episode. */
 export interface Episode {
@@ -13,13 +14,16 @@ export interface Episode {
   return: number;
 }
 
-function outcomeOf(trajectory: Trajectory, last: number): Outcome {
+function outcomeOf(trajectory: Trajectory, last: number, hasLevels: boolean): Outcome {
+  if (!hasLevels) {
+    return trajectory.terminated[last] || trajectory.truncated[last] ? "ended" : "unfinished";
+  }
   if (trajectory.levelComplete[last]) return "completed";
   return trajectory.terminated[last] ? "failed" : "unfinished";
 }
 
 /** The episodes of a trajectory in order; the last may be cut off by the trajectory's end. */
-export function episodesOf(trajectory: Trajectory): Episode[] {
+export function episodesOf(trajectory: Trajectory, hasLevels = true): Episode[] {
   const episodes: Episode[] = [];
   let start = 0;
   for (let t = 0; t < trajectory.numSteps; t++) {
@@ -27,7 +31,7 @@ export function episodesOf(trajectory: Trajectory): Episode[] {
     if (!ended && t < trajectory.numSteps - 1) continue;
     let total = 0;
     for (let i = start; i <= t; i++) total += trajectory.rewards[i]!;
-    const outcome = outcomeOf(trajectory, t);
+    const outcome = outcomeOf(trajectory, t, hasLevels);
     episodes.push({
       start, end: t + 1, outcome, levelSeed: trajectory.levelSeeds[start]!, return: total,
     });

@@ -86,6 +86,7 @@ export async function unpackReport(packed: PackedReport): Promise<Report> {
     title: packed.title,
     provenance: packed.provenance,
     actionNames: packed.action_names,
+    hasLevels: packed.has_levels ?? true,
     layers: await Promise.all(
       packed.layers.map(async (layer) => ({
         name: layer.name,

@@ -34,7 +34,7 @@ export class View {
 
   constructor(report: Report) {
     this.report = report;
-    this.episodes = report.trajectories.map(episodesOf);
+    this.episodes = report.trajectories.map((trajectory) => episodesOf(trajectory, report.hasLevels));
     const first = report.trajectories[0]?.attributions[0];
     if (first) [this.layer, this.score] = first;
   }
