@@ -3,18 +3,27 @@ import pytest
 
 from rlvision_jax import envs
 from rlvision_jax.envs import FORCE_RESET, HostEnv, TimeStep
+from rlvision_jax.envs.coinrun.host_env import CoinRunBatch
 
-OPTIONS = {"num_envs": 8, "distribution_mode": "hard", "seed": 5}
+# As many games of the same options as in test_env.py, which has compiled them then.
+OPTIONS = {"distribution_mode": "hard", "paint_velocity": True}
+NUM_ENVS = 32
+BATCH = {"num_envs": NUM_ENVS, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def env():
+    return envs.make("coinrun", **OPTIONS)
 
 
 @pytest.fixture
-def device():
-    return envs.make_host("coinrun", **OPTIONS)
+def device(env):
+    return CoinRunBatch(env, **BATCH)
 
 
 @pytest.fixture
 def procgen():
-    env = envs.make("procgen:coinrun", num_threads=1, **OPTIONS)
+    env = envs.make("procgen:coinrun", num_threads=1, **BATCH, **OPTIONS)
     yield env
     env.close()
 
@@ -27,7 +36,9 @@ def assert_same(theirs, ours):
 def actions_of(seed, count=40):
     rng = np.random.default_rng(seed)
     return np.where(
-        rng.random((count, 8)) < 0.02, FORCE_RESET, rng.integers(0, 15, (count, 8))
+        rng.random((count, NUM_ENVS)) < 0.02,
+        FORCE_RESET,
+        rng.integers(0, 15, (count, NUM_ENVS)),
     ).astype(np.int32)
 
 
@@ -58,12 +69,13 @@ def test_each_world_continues_the_others_games(device, procgen):
 
 def test_a_restored_game_repeats_itself(device):
     for actions in actions_of(3, 10):
-        device.step(actions)
+        there = device.step(actions)
     saved = device.get_state()
     first = [device.step(actions) for actions in actions_of(4)]
     device.set_state(saved)
     # As with Procgen, which level came before is not part of a game in the middle of an episode.
-    unknown = np.zeros(8, np.int32)
+    unknown = np.where(there.first, there.prev_level_seed, 0)
+    assert there.first.any()
     for expected, actions in zip(first, actions_of(4), strict=True):
         again = device.step(actions)
         unknown = np.where(again.first, again.prev_level_seed, unknown)
@@ -74,22 +86,26 @@ def test_a_restored_game_repeats_itself(device):
 def test_wrong_order_of_calls_is_refused(device):
     with pytest.raises(RuntimeError, match="recv\\(\\) without a step under way"):
         device.recv()
-    device.send(np.zeros(8, np.int32))
-    for call in (device.observe, device.get_state, lambda: device.send(np.zeros(8, np.int32))):
+    device.send(np.zeros(NUM_ENVS, np.int32))
+    for call in (
+        device.observe,
+        device.get_state,
+        lambda: device.send(np.zeros(NUM_ENVS, np.int32)),
+    ):
         with pytest.raises(RuntimeError, match="a step is under way; call recv\\(\\) first"):
             call()
 
 
 def test_bad_states_and_actions_are_refused(device, procgen):
-    with pytest.raises(ValueError, match="one state for each environment, 8 in all; got 1"):
+    with pytest.raises(ValueError, match="one state for each environment, 32 in all; got 1"):
         device.set_state(device.get_state()[:1])
-    easy = envs.make("procgen:coinrun", num_envs=8, num_threads=1, distribution_mode="easy")
+    easy = envs.make("procgen:coinrun", num_envs=NUM_ENVS, num_threads=1, distribution_mode="easy")
     with pytest.raises(ValueError, match="distribution_mode"):
         device.set_state(easy.get_state())
     easy.close()
     with pytest.raises(ValueError, match="not a state of coinrun"):
-        device.set_state([b""] * 8)
-    with pytest.raises(ValueError, match="actions must have shape \\(8,\\)"):
+        device.set_state([b""] * NUM_ENVS)
+    with pytest.raises(ValueError, match="actions must have shape \\(32,\\)"):
         device.step(np.zeros(3, np.int32))
 
 
