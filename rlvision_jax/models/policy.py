@@ -19,6 +19,7 @@ from rlvision_jax.models.impala import (
 )
 from rlvision_jax.models.nature import NatureNetwork
 from rlvision_jax.models.network import LayeredNetwork
+from rlvision_jax.models.vision_policy import check_layer, check_observations
 
 NETWORKS: dict[str, type[LayeredNetwork]] = {
     "impala": ImpalaNetwork,
@@ -96,12 +97,7 @@ class Policy:
         Raises:
           ValueError: if the observations are not uint8 or of another shape.
         """
-        height, width, channel = self.observation_shape
-        if observations.dtype != jnp.uint8 or observations.shape[1:] != self.observation_shape:
-            raise ValueError(
-                f"observations must be uint8 [batch,{height},{width},{channel}]; got "
-                f"{observations.dtype} {list(observations.shape)}"
-            )
+        check_observations(self, observations)
         return jnp.asarray(observations).astype(jnp.float32) / 255.0
 
     def activations(
@@ -127,7 +123,7 @@ class Policy:
         pixels = self.pixels(observations)
         if layer is None:
             return pixels
-        self.check_layer(layer)
+        check_layer(self, layer)
         return self._run(params, pixels, stop=layer)
 
     def head(
@@ -142,7 +138,7 @@ class Policy:
           ValueError: if the layer is unknown.
         """
         if layer is not None:
-            self.check_layer(layer)
+            check_layer(self, layer)
         return self._run(params, jnp.asarray(activation), start=layer)
 
     def _run(
@@ -177,12 +173,6 @@ class Policy:
         )
         _, height, width, channel = activation.shape
         return height, width, channel
-
-    def check_layer(self, layer: str) -> None:
-        """Raises ValueError unless `layer` is one of `layer_names`."""
-        if layer not in self.layer_names:
-            names = ", ".join(f'"{name}"' for name in self.layer_names)
-            raise ValueError(f'unknown layer "{layer}"; model "{self.name}" has {names}')
 
 
 def make(
