@@ -213,16 +213,17 @@ def _normalized(minibatch: Minibatch) -> Minibatch:
     return minibatch._replace(advantages=_normalize(minibatch.advantages))
 
 
-def _gradient(
+def loss_gradient(
     policy: Policy, config: PPOConfig, params: Params, minibatch: Minibatch
 ) -> tuple[Params, LossMetrics]:
+    """Gradient of a minibatch's loss by the parameters, and its metrics."""
     return jax.grad(lambda params: ppo_loss(policy, params, minibatch, config), has_aux=True)(
         params
     )
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _descend(
+def descend(
     config: PPOConfig,
     params: Params,
     optimizer_state: optax.OptState,
@@ -282,8 +283,8 @@ def scan_minibatches(
 
     def step(carry: tuple, row: Array) -> tuple[tuple, tuple[LossMetrics, Array]]:
         params, optimizer_state = carry
-        whole = _gradient(policy, config, params, _normalized(cut(samples, row)))
-        params, optimizer_state, metrics = _descend(config, params, optimizer_state, [whole])
+        whole = loss_gradient(policy, config, params, _normalized(cut(samples, row)))
+        params, optimizer_state, metrics = descend(config, params, optimizer_state, [whole])
         return (params, optimizer_state), metrics
 
     # XLA on CPU runs convolutions inside loops many times slower.
@@ -335,7 +336,7 @@ class _ThreadedUpdate:
             # NumPy's arrays again: those of JAX are slow to cut.
             minibatch = Minibatch(*map(np.asarray, _normalized(_minibatch(on_host, indices))))
             shares = list(self._shares(params, minibatch))
-            params, optimizer_state, row = _descend(config, params, optimizer_state, shares)
+            params, optimizer_state, row = descend(config, params, optimizer_state, shares)
             rows.append(row)
         losses, norms = jax.tree.map(lambda *minibatches: np.stack(minibatches), *rows)
         state = LearnerState(params, optimizer_state, reward_scale)
@@ -373,5 +374,5 @@ def _with_part(
 ) -> tuple[Params, LossMetrics]:
     """Adds the gradient and losses of part of a minibatch, by its share of the samples."""
     weight = part.actions.shape[0] / config.minibatch_size
-    gradient = _gradient(policy, config, params, part)
+    gradient = loss_gradient(policy, config, params, part)
     return jax.tree.map(lambda total, part: total + weight * part, total, gradient)
