@@ -12,7 +12,7 @@ from rlvision_jax.cli.evaluate import EvaluateCommand
 from rlvision_jax.cli.import_jd import ImportJdCommand
 from rlvision_jax.cli.interface import InterfaceCommand
 from rlvision_jax.cli.train import TrainCommand
-from rlvision_jax.envs import MissingProcgenError
+from rlvision_jax.envs import MissingExtraError, MissingProcgenError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,7 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         sys.exit(_parse(arguments).run())
-    except (ValueError, OSError, FloatingPointError, MissingProcgenError) as error:
+    except (
+        ValueError,
+        OSError,
+        FloatingPointError,
+        MissingExtraError,
+        MissingProcgenError,
+    ) as error:
         one_line = " ".join(str(error).split())
         sys.exit(f"rlvision: {one_line}")
     except KeyboardInterrupt:
