@@ -80,7 +80,7 @@ def refine(
       total: adds up an array over all devices that hold rows.
     """
     # A proposal that made things worse is taken back.
-    worse = seen.squares > state.best.squares * (1 + _RISE)
+    worse = ~(seen.squares <= state.best.squares * (1 + _RISE))
     best: Statistics = jax.tree.map(lambda old, new: jnp.where(worse, old, new), state.best, seen)
     h = jnp.where(worse, state.best_h, state.h)
     plain = state.plain | worse

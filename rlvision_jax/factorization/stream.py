@@ -147,7 +147,9 @@ def _survey(blocks: Iterable, *, signed: bool) -> tuple[int, int, float]:
                 f"got {list(shape)}"
             )
         low, high = float(np.min(block)), float(np.max(block))
-        if not (low >= (-np.finfo(np.float32).max if signed else 0) and high < np.inf):
+        # Entries beyond float32 would become infinite on the device.
+        most = np.finfo(np.float32).max
+        if not (low >= (-most if signed else 0) and high <= most):
             wanted = "finite" if signed else "finite and at least 0"
             raise ValueError(f"block {index} must be {wanted}; got entries from {low} to {high}")
         num_rows += shape[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.decomposition
 
-from rlvision_jax.factorization import NMF, fit_nmf
+from rlvision_jax.factorization import NMF, fit_nmf, fit_restarts
 from rlvision_jax.factorization.blocks import split_rows
 
 
@@ -199,6 +199,14 @@ def test_shapes_and_numbers_out_of_range_are_errors():
         fit_nmf(draw(10, 4), 1, max_iterations=0)
     with pytest.raises(ValueError, match='unknown init "magic"; expected one of "nndsvd"'):
         fit_nmf(draw(10, 4), 1, init="magic")
+    with pytest.raises(ValueError, match='only then; got init "random" without a key'):
+        fit_nmf(draw(10, 4), 1, init="random")
+    with pytest.raises(ValueError, match='only then; got init "nndsvd" with a key'):
+        fit_nmf(draw(10, 4), 1, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="subset_samples must be an integer of at least 1; got 0"):
+        fit_nmf(draw(10, 4), 1, subset_samples=0)
+    with pytest.raises(ValueError, match="num_restarts must be an integer of at least 1; got 0"):
+        fit_restarts(draw(10, 4), 1, jax.random.key(0), 0)
     nmf = fit_nmf(draw(10, 4), 2)
     with pytest.raises(ValueError, match="x must have 4 channels, as the components; got 3"):
         nmf.transform(draw(10, 3))
