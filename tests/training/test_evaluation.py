@@ -153,6 +153,7 @@ def test_both_worlds_give_the_same_evaluation(agent):
         ({}, "train", 'config has no "env"'),
         ({"env": "procgen:coinrun"}, "train", 'config has no "env_options"'),
         ({"env": "procgen:coinrun", "env_options": {}}, "validation", 'unknown split "validation"'),
+        ({"env": "atari:pong", "env_options": {}}, "test", "atari:pong has no levels, hence no"),
     ],
 )
 def test_bad_input_is_named(agent, config, split, message):
