@@ -8,6 +8,7 @@ node: only the rest is differentiated there, and what comes back is added up bef
 through the read.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ def path_jacobian(
         # One derivative all along the line, so one way back for all.
         pullbacks, shares = pullbacks[-1:], weights[:, None]
 
-    def step(row: Float[Array | np.ndarray, " column"]) -> tuple[Float[Array, "score ..."], ...]:
+    def step(row: Float[Array | np.ndarray, " column"]) -> tuple[Array, ...]:
         jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
         return tuple(_scaled(share, jacobian) for share in row[len(places) :])
 
@@ -81,7 +82,7 @@ def path_jacobian(
         step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
     )
     parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
-    return sum(parts[1:], start=parts[0])
+    return functools.reduce(jnp.add, parts)
 
 
 def interpolation(
@@ -116,4 +117,4 @@ def _scaled(factor: Array | np.generic, x: Array) -> Array:
 
 def _combine(factors: Array | np.ndarray, terms: tuple[Array, ...]) -> Array:
     scaled = [_scaled(factor, term) for factor, term in zip(factors, terms, strict=True)]
-    return sum(scaled[1:], start=scaled[0])
+    return functools.reduce(jnp.add, scaled)

@@ -3,13 +3,19 @@
 from rlvision_jax.models.checking import check_policy
 from rlvision_jax.models.functional import FunctionPolicy, from_functions, unit_range
 from rlvision_jax.models.policy import ACTIVATION_DTYPES, NETWORKS, Policy, make
-from rlvision_jax.models.vision_policy import VisionPolicy, check_layer, check_observations
+from rlvision_jax.models.vision_policy import (
+    SplitPolicy,
+    VisionPolicy,
+    check_layer,
+    check_observations,
+)
 
 __all__ = [
     "ACTIVATION_DTYPES",
     "NETWORKS",
     "FunctionPolicy",
     "Policy",
+    "SplitPolicy",
     "VisionPolicy",
     "check_layer",
     "check_observations",

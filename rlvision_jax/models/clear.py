@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from rlvision_jax.models.convolution import NarrowConv, hidden_init
 from rlvision_jax.models.layers import l2_pool
-from rlvision_jax.models.network import LayeredNetwork
+from rlvision_jax.models.network import LayeredNetwork, Part
 
 # layer -> (channels, kernel size, whether the layer before is pooled first)
 _CONVOLUTIONS = {
@@ -27,16 +27,20 @@ class ClearNetwork(LayeredNetwork):
 
     layer_names: ClassVar[tuple[str, ...]] = tuple(_CONVOLUTIONS)
     hidden_sizes: ClassVar[tuple[int, ...]] = (256, 512)
+    pooled_layers: ClassVar[tuple[str, ...]] = ("1a", "2b", "3a", "4a")
     side_divisor: ClassVar[int] = 16  # four poolings by 2
 
     @nn.nowrap
-    def layer(self, name: str, x: Array) -> Array:
+    def layer(self, name: str, x: Array, part: Part) -> Array:
         """One convolution with ReLU, behind the pooling of the layer before where there is one."""
-        channels, size, pooled = _CONVOLUTIONS[name]
-        x = l2_pool(x) if pooled else x
-        if name == self.layer_names[0]:
-            return nn.relu(NarrowConv(channels, size, name=name)(x))
-        return nn.relu(nn.Conv(channels, (size, size), kernel_init=hidden_init, name=name)(x))
+        if part != "rest":
+            channels, size, pooled = _CONVOLUTIONS[name]
+            x = l2_pool(x) if pooled else x
+            if name == self.layer_names[0]:
+                x = NarrowConv(channels, size, name=name)(x)
+            else:
+                x = nn.Conv(channels, (size, size), kernel_init=hidden_init, name=name)(x)
+        return x if part == "read" else nn.relu(x)
 
     @nn.nowrap
     def flatten(self, x: Array) -> Float[Array, "batch unit"]:

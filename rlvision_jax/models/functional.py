@@ -135,6 +135,36 @@ class FunctionPolicy:
         check_outputs(outputs, len(activation), self.num_actions)
         return outputs
 
+    def reads_affinely(self, layer: str | None) -> bool:
+        """True: the read is the activation itself."""
+        return True
+
+    def read(
+        self,
+        params: Params,
+        activation: Float[Array | np.ndarray, "batch h w c"],
+        layer: str | None,
+    ) -> Float[Array, "batch h w c"]:
+        """The activation itself: functions do not show what of them is linear."""
+        return jnp.asarray(activation)
+
+    def resume(
+        self,
+        params: Params,
+        read: Float[Array, "batch h w c"],
+        layer: str | None,
+        stop: str | None = None,
+    ) -> Any:
+        """From an activation of `layer` to that of the later layer `stop`, or to the outputs.
+
+        Raises:
+          ValueError: as `head`.
+        """
+        if stop is None:
+            return self.head(params, read, layer)
+        check_layer(self, stop)
+        return self._through_layers(params, read, layer, stop)
+
     def _through_layers(
         self, params: Params, x: Array, start: str | None, stop: str | None
     ) -> Array:

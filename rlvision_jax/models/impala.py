@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from rlvision_jax.models.convolution import NarrowConv, hidden_init
 from rlvision_jax.models.layers import ResidualBlock, max_pool
-from rlvision_jax.models.network import LayeredNetwork
+from rlvision_jax.models.network import LayeredNetwork, Part
 
 _CHANNELS = {"stack1": 16, "stack2": 32, "stack3": 32}
 
@@ -24,11 +24,13 @@ class _Stack(nn.Module):
     closes: bool
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        if self.reads_frames:
+    def __call__(self, x: Array, part: Part) -> Array:
+        if part != "rest" and self.reads_frames:
             x = NarrowConv(self.channels, 3, name="conv")(x)
-        else:
+        elif part != "rest":
             x = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv")(x)
+        if part == "read":
+            return x
         x = max_pool(x, centred=self.centred)
         x = ResidualBlock(self.channels, name="block1")(x)
         x = ResidualBlock(self.channels, name="block2")(x)
@@ -49,7 +51,7 @@ class ImpalaNetwork(LayeredNetwork):
     centred_pooling: ClassVar[bool] = False
 
     @nn.nowrap
-    def layer(self, name: str, x: Array) -> Array:
+    def layer(self, name: str, x: Array, part: Part) -> Array:
         """One stack."""
         return _Stack(
             _CHANNELS[name],
@@ -57,7 +59,7 @@ class ImpalaNetwork(LayeredNetwork):
             centred=self.centred_pooling,
             closes=name not in self.signed_layers,
             name=name,
-        )(x)
+        )(x, part)
 
     @nn.nowrap
     def consumer(self, name: str) -> tuple[str, ...]:

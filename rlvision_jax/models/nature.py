@@ -6,7 +6,7 @@ from flax import linen as nn
 from jaxtyping import Array
 
 from rlvision_jax.models.convolution import StridedConv
-from rlvision_jax.models.network import LayeredNetwork
+from rlvision_jax.models.network import LayeredNetwork, Part
 
 # layer -> (channels, kernel size, stride); no padding
 _CONVOLUTIONS = {"conv1": (32, 8, 4), "conv2": (64, 4, 2), "conv3": (64, 3, 1)}
@@ -20,10 +20,12 @@ class NatureNetwork(LayeredNetwork):
     smallest_side: ClassVar[int] = 36  # leaves 8, 3 and 1 positions
 
     @nn.nowrap
-    def layer(self, name: str, x: Array) -> Array:
+    def layer(self, name: str, x: Array, part: Part) -> Array:
         """One convolution with ReLU."""
-        channels, size, stride = _CONVOLUTIONS[name]
-        return nn.relu(StridedConv(channels, size, stride, name=name)(x))
+        if part != "rest":
+            channels, size, stride = _CONVOLUTIONS[name]
+            x = StridedConv(channels, size, stride, name=name)(x)
+        return x if part == "read" else nn.relu(x)
 
     @nn.nowrap
     def consumer(self, name: str) -> tuple[str, ...]:

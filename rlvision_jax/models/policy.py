@@ -18,7 +18,7 @@ from rlvision_jax.models.impala import (
     ImpalaNetwork,
 )
 from rlvision_jax.models.nature import NatureNetwork
-from rlvision_jax.models.network import LayeredNetwork
+from rlvision_jax.models.network import LayeredNetwork, Part
 from rlvision_jax.models.vision_policy import check_layer, check_observations
 
 NETWORKS: dict[str, type[LayeredNetwork]] = {
@@ -141,6 +141,45 @@ class Policy:
             check_layer(self, layer)
         return self._run(params, jnp.asarray(activation), start=layer)
 
+    def reads_affinely(self, layer: str | None) -> bool:
+        """Whether the read of `layer` is affine: wherever no pooling comes before it."""
+        return layer not in self.network.pooled_layers
+
+    def read(
+        self,
+        params: Params,
+        activation: Float[Array | np.ndarray, "batch h w c"],
+        layer: str | None,
+    ) -> Float[Array, "batch ..."]:
+        """What the next nonlinearity gets of an activation of `layer` (None: the pixels).
+
+        `resume` goes on from there. The derivative of the read is the same at every positive
+        multiple of an activation, up to the 1e-8 under the root of L2 pooling.
+
+        Raises:
+          ValueError: if the layer is unknown.
+        """
+        if layer is not None:
+            check_layer(self, layer)
+        return self._run(params, jnp.asarray(activation), start=layer, part="read")
+
+    def resume(
+        self,
+        params: Params,
+        read: Float[Array, "batch ..."],
+        layer: str | None,
+        stop: str | None = None,
+    ) -> Any:
+        """From the read of `layer` to a later layer's activation, or to logits and value.
+
+        Raises:
+          ValueError: if a layer is unknown.
+        """
+        for name in (layer, stop):
+            if name is not None:
+                check_layer(self, name)
+        return self._run(params, read, start=layer, stop=stop, part="rest")
+
     def _run(
         self,
         params: Params,
@@ -148,6 +187,7 @@ class Policy:
         *,
         start: str | None = None,
         stop: str | None = None,
+        part: Part = None,
     ) -> Any:
         """The network between two layers. Flax cannot type what a module returns."""
         if self.activation_dtype != "float32":
@@ -155,7 +195,7 @@ class Policy:
             modules = jax.tree.map(lambda x: x.astype(self.activation_dtype), params["params"])
             params = {"params": {**modules, "heads": params["params"]["heads"]}}
             x = x.astype(self.activation_dtype)
-        return self.network.apply(params, x, start=start, stop=stop)
+        return self.network.apply(params, x, start=start, stop=stop, part=part)
 
     def layer_shape(self, layer: str) -> tuple[int, int, int]:
         """Height, width and number of channels of a layer.

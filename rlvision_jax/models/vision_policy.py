@@ -74,6 +74,41 @@ class VisionPolicy(Protocol):
         ...
 
 
+@runtime_checkable
+class SplitPolicy(VisionPolicy, Protocol):
+    """A policy that shows what reads a layer, which makes attribution faster, and can stop early.
+
+    The read of a layer is whatever can be taken out of the steps of an integration: its derivative
+    is the same all along the line from silence to an activation. In a network it is the next
+    convolution or product up to its nonlinearity, with the pooling before it.
+    `resume(params, read(params, activation, layer), layer)` equals
+    `head(params, activation, layer)`.
+    """
+
+    def reads_affinely(self, layer: str | None) -> bool:
+        """Whether the read of `layer` is affine, not only along lines from silence."""
+        ...
+
+    def read(
+        self,
+        params: Params,
+        activation: Float[Array | np.ndarray, "batch h w c"],
+        layer: str | None,
+    ) -> Float[Array, "batch ..."]:
+        """What the rest of the network gets of an activation of `layer` (None: the pixels)."""
+        ...
+
+    def resume(
+        self,
+        params: Params,
+        read: Float[Array, "batch ..."],
+        layer: str | None,
+        stop: str | None = None,
+    ) -> Any:
+        """From the read of `layer` on, to the later layer `stop` or to policy logits and value."""
+        ...
+
+
 def check_layer(policy: VisionPolicy, layer: str) -> None:
     """Raises ValueError unless `layer` is one of the policy's."""
     if layer not in policy.layer_names:

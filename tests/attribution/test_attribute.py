@@ -6,6 +6,7 @@ import pytest
 from rlvision_jax import models
 from rlvision_jax.attribution import RULES, attribute, integrated_gradients, score_function
 from rlvision_jax.attribution.attribute import attribute_chunk
+from rlvision_jax.attribution.scores import OutputScore
 
 # TensorFlow and XLA add up the same float32 products in another order, and an activation within
 # rounding of a ReLU's kink may fall on its other side, which shows in single entries. The original
@@ -122,8 +123,15 @@ def test_steps_scanned_on_an_accelerator_equal_steps_unrolled(tiny):
     policy, params, observations = tiny
     scanned, unrolled = (
         attribute_chunk(
-            policy, params, observations, "conv2", 2, num_steps=4, rule="midpoint", unroll=unroll
-        )
+            policy,
+            params,
+            observations,
+            "conv2",
+            (OutputScore(2),),
+            num_steps=4,
+            rule="midpoint",
+            unroll=unroll,
+        )[0]
         for unroll in (False, True)
     )
     # The same sums in the same order, other convolution kernels: rounding only.
