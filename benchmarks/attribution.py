@@ -18,12 +18,14 @@ import numpy as np
 from benchmarks import _subject
 from benchmarks._record import summary, write_result
 from benchmarks._torch_attribution import by_captum, by_hand, make_model
-from rlvision_jax.attribution import attribute
+from rlvision_jax.attribution import attribute, attribute_scores
 
 NUM_STEPS = 10
+ALL_SCORES = ("value", *range(15))
 # contestant -> batch sizes to choose from
 BATCH_SIZES = {
-    "rlvision_jax": (16, 32, 64),
+    "rlvision_jax": (8, 16, 32),
+    "rlvision_jax, value and 15 logits": (4, 8, 16),
     "torch by hand": (8, 16, 32, 64),
     "captum": (32, 64, 128),
 }
@@ -40,6 +42,11 @@ def contestants(num_threads: int) -> dict[str, Contestant]:
         "rlvision_jax": lambda frames, batch_size: attribute(
             policy, params, frames, _subject.LAYER, "value", batch_size=batch_size
         ),
+        "rlvision_jax, value and 15 logits": lambda frames, batch_size: (
+            attribute_scores(
+                policy, params, frames, _subject.LAYER, ALL_SCORES, batch_size=batch_size
+            ).values
+        ),
         "torch by hand": lambda frames, batch_size: by_hand(model, frames, NUM_STEPS, batch_size),
         "captum": lambda frames, batch_size: by_captum(model, frames, NUM_STEPS, batch_size),
     }
@@ -49,8 +56,10 @@ def _check_equal(policy, params, model) -> None:
     frames = _subject.frames(16)
     ours = attribute(policy, params, frames, _subject.LAYER, "value", num_steps=NUM_STEPS)
     by_torch = by_hand(model, frames, NUM_STEPS, 16)
-    # Float32 sums in another order, and single activations at a kink of ReLU.
-    assert np.abs(ours - by_torch).max() < 5e-5 * np.abs(ours).max()
+    # Float32 sums in another order, activations at a kink of ReLU, and what the guard of the
+    # pooling bends (docs/attribution.md).
+    assert np.abs(ours - by_torch).max() < 1e-4 * np.abs(ours).max()
+    assert np.linalg.norm(ours - by_torch) < 3e-5 * np.linalg.norm(ours)
     captum = by_captum(model, frames, NUM_STEPS, 16)
     from_black = by_hand(model, frames, NUM_STEPS, 16, from_black=True)
     assert np.abs(captum - from_black).max() < 5e-5 * np.abs(from_black).max()
@@ -101,7 +110,7 @@ def main() -> None:
             "frames": len(frames),
             "num_steps": NUM_STEPS,
             "layer": _subject.LAYER,
-            "score": "value",
+            "scores": 16 if "logits" in name else 1,
             "dtype": "float32",
             "threads": arguments.threads,
             "batch_size": chosen[name][0],

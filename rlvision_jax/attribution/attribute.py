@@ -5,7 +5,7 @@ Host module: takes and returns NumPy arrays.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -164,8 +164,8 @@ def attribute_scores(
         )
 
     size = chunk_size(len(observations), batch_size)
-    whole = _gather(map_chunks(run, (observations, positions), size), len(observations))
-    return Attributions(values=whole[0], scores=whole[1], baseline_scores=whole[2])
+    values, at_end, at_start = map_chunks(run, (observations, positions), size)
+    return Attributions(values=values, scores=at_end, baseline_scores=at_start)
 
 
 def attribute_multi_path(
@@ -222,9 +222,7 @@ def attribute_multi_path(
         )
 
     size = chunk_size(len(observations), batch_size, work_per_frame=num_paths)
-    return _gather(
-        map_chunks(run, (observations, positions_of((checked,))), size), len(observations)
-    )[0]
+    return map_chunks(run, (observations, positions_of((checked,))), size)[0]
 
 
 @functools.partial(jax.jit, static_argnames=("policy", "layer", "num_steps", "rule", "unroll"))
@@ -295,18 +293,6 @@ def _multi_path_chunk(
     return jax.vmap(one_frame)(
         policy.activations(params, observations, layer), positions_of((score,))
     )
-
-
-def _gather(
-    chunks: Iterable[tuple[slice, tuple[np.ndarray, ...]]], num_frames: int
-) -> tuple[np.ndarray, ...]:
-    whole: tuple[np.ndarray, ...] = ()
-    for part, arrays in chunks:
-        if not whole:
-            whole = tuple(np.empty((num_frames, *x.shape[1:]), x.dtype) for x in arrays)
-        for place, array in zip(whole, arrays, strict=True):
-            place[part] = array
-    return whole
 
 
 def _check_frames(

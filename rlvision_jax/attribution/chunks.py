@@ -6,12 +6,13 @@ accelerators each takes its share of every chunk.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from rlvision_jax._checks import check_at_least
 
@@ -38,44 +39,44 @@ def chunk_size(num_frames: int, wanted: int | None = None, *, work_per_frame: in
 
 
 def map_chunks(
-    function: Callable[[Any], Any], per_frame: Any, size: int
-) -> Iterator[tuple[slice, Any]]:
-    """Applies a function chunk by chunk, in order.
+    function: Callable[[Any], tuple[Array, ...]], per_frame: Any, size: int
+) -> tuple[np.ndarray, ...]:
+    """Applies a function to all frames, chunk by chunk.
 
     Args:
-      function: compiled function from a pytree of arrays to another, frames first.
+      function: compiled function from a pytree of arrays to several arrays, frames first.
       per_frame: pytree of arrays, frames first.
       size: frames per chunk, of `chunk_size`.
 
-    Yields:
-      Which frames, and the function's results for them as NumPy arrays.
+    Returns:
+      The function's results for all frames, as NumPy arrays.
     """
     per_frame = jax.tree.map(np.asarray, per_frame)
     num_frames = len(jax.tree.leaves(per_frame)[0])
     devices = jax.local_devices()
 
-    def run(start: int) -> tuple[slice, Any]:
-        part = slice(start, min(start + size, num_frames))
-        chunk = jax.tree.map(lambda x: _filled(x[part], size), per_frame)
+    def chunk(start: int) -> Any:
+        return jax.tree.map(lambda x: _filled(x[start : start + size], size), per_frame)
+
+    shapes = jax.eval_shape(function, chunk(0))
+    whole = tuple(np.empty((num_frames, *x.shape[1:]), x.dtype) for x in shapes)
+
+    def run(start: int) -> None:
+        frames = chunk(start)
         if len(devices) > 1:
             mesh = jax.sharding.Mesh(np.asarray(devices), ("frame",))
-            chunk = jax.device_put(
-                chunk, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("frame"))
-            )
-        results = function(chunk)
-        return part, jax.tree.map(lambda x: np.asarray(x)[: part.stop - part.start], results)
+            spec = jax.sharding.PartitionSpec("frame")
+            frames = jax.device_put(frames, jax.sharding.NamedSharding(mesh, spec))
+        for place, result in zip(whole, function(frames), strict=True):
+            part = place[start : start + size]
+            part[...] = np.asarray(result)[: len(part)]
 
-    starts = range(0, num_frames, size)
-    # An accelerator computes one chunk while the next one is copied to it.
+    # On an accelerator one thread copies while the other one's chunk is computed.
     on_cpu = jax.default_backend() == "cpu" and len(devices) == 1
-    num_threads = (os.cpu_count() or 1) if on_cpu else 2
-    with ThreadPoolExecutor(num_threads) as threads:
-        # A few chunks ahead, so that results do not pile up.
-        ahead = [threads.submit(run, start) for start in starts[: 2 * num_threads]]
-        for start in [*starts[2 * num_threads :], *[None] * len(ahead)]:
-            yield ahead.pop(0).result()
-            if start is not None:
-                ahead.append(threads.submit(run, start))
+    with ThreadPoolExecutor((os.cpu_count() or 1) if on_cpu else 2) as threads:
+        for _ in threads.map(run, range(0, num_frames, size)):
+            pass
+    return whole
 
 
 def _filled(x: np.ndarray, size: int) -> np.ndarray:

@@ -159,14 +159,17 @@ def continuation(
 
         return Continuation(lambda activation: activation, outputs_only)
 
+    stops = {score.layer if isinstance(score, LayerScore) else None for score in scores}
+
     def rest(read: Array) -> Float[Array, " score"]:
+        # Once for all scores of one stop: the way back is as long as the way there.
+        reached = {stop: policy.resume(params, read[None], layer, stop) for stop in stops}
         numbers = []
         for score in scores:
             if isinstance(score, LayerScore):
-                activation = policy.resume(params, read[None], layer, score.layer)
-                numbers.append(_of_layer(score, activation[0]))
+                numbers.append(_of_layer(score, reached[score.layer][0]))
             else:
-                logits, value = policy.resume(params, read[None], layer)
+                logits, value = reached[None]
                 numbers.append(score(logits[0], value[0]))
         return jnp.stack(numbers)
 
