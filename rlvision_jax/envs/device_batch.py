@@ -9,18 +9,17 @@ from typing import Any
 
 import jax
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Array, Int32, Key
 
-from rlvision_jax.envs.actions import check_actions
 from rlvision_jax.envs.base import DeviceEnv, TimeStep
 from rlvision_jax.envs.description import describe
+from rlvision_jax.envs.device_steps import DeviceSteps
 from rlvision_jax.envs.procgen_config import check_range
 
 _MAX_SEED = 2**31 - 1
 
 
-class DeviceBatch:
+class DeviceBatch(DeviceSteps):
     """A batch of games of a device environment, stepped on JAX's default device.
 
     Attributes:
@@ -54,9 +53,7 @@ class DeviceBatch:
         self._keys, self._games, moment = _begin(
             env, jax.random.split(jax.random.key(seed), num_envs)
         )
-        self._moment = TimeStep(*map(np.asarray, moment))
-        self._coming: TimeStep | None = None
-        self._untouched = True
+        super().__init__(moment)
 
     def reset(self) -> TimeStep:
         """Starts an episode in every game; any call but the first abandons the running ones."""
@@ -67,48 +64,9 @@ class DeviceBatch:
         self._untouched = False
         return self._moment
 
-    def step(self, actions: npt.ArrayLike) -> TimeStep:
-        """Takes one action in every game; `send` followed by `recv`."""
-        self.send(actions)
-        return self.recv()
-
-    def send(self, actions: npt.ArrayLike) -> None:
-        """Starts a step and returns while the device takes it.
-
-        Args:
-          actions: integers of shape (env,), 0 to `num_actions` - 1.
-
-        Raises:
-          ValueError: if the shape, the type or the range of the actions is wrong.
-          RuntimeError: if a step is under way.
-        """
-        self._check_idle()
-        checked = check_actions(actions, self.num_envs, self.num_actions, lowest=0)
-        self._untouched = False
-        self._keys, self._games, self._coming = _step(
-            self.env, self._keys, self._games, checked.astype(np.int32)
-        )
-
-    def recv(self) -> TimeStep:
-        """Waits for the step that `send` started.
-
-        Raises:
-          RuntimeError: if no step is under way.
-        """
-        if self._coming is None:
-            raise RuntimeError("recv() without a step under way; call send(actions) first")
-        self._moment = TimeStep(*map(np.asarray, self._coming))
-        self._coming = None
-        return self._moment
-
-    def observe(self) -> TimeStep:
-        """The present moment again, without a step.
-
-        Raises:
-          RuntimeError: if a step is under way.
-        """
-        self._check_idle()
-        return self._moment
+    def _start_step(self, actions: Int32[np.ndarray, " env"]) -> TimeStep:
+        self._keys, self._games, moment = _step(self.env, self._keys, self._games, actions)
+        return moment
 
     def get_state(self) -> list[bytes]:
         """Each game with its generator and its present frame.
@@ -134,11 +92,7 @@ class DeviceBatch:
           RuntimeError: if a step is under way.
         """
         self._check_idle()
-        if len(states) != self.num_envs:
-            raise ValueError(
-                f"set_state takes one state for each environment, {self.num_envs} in all; got "
-                f"{len(states)}. Pass the others' own states from get_state() back"
-            )
+        self._check_states(states)
         leaves, structure = jax.tree.flatten(self._everything())
         sizes = [leaf.nbytes // self.num_envs for leaf in leaves]
         for state in states:
@@ -164,15 +118,8 @@ class DeviceBatch:
         )
         self._untouched = False
 
-    def close(self) -> None:
-        """Nothing to free; part of the contract."""
-
     def _everything(self) -> tuple[Array, Any, TimeStep]:
         return jax.random.key_data(self._keys), self._games, self._moment
-
-    def _check_idle(self) -> None:
-        if self._coming is not None:
-            raise RuntimeError("a step is under way; call recv() first")
 
 
 @jax.jit

@@ -9,22 +9,22 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Array, Int32, UInt8, UInt32
 
-from rlvision_jax.envs.actions import FORCE_RESET, check_actions
+from rlvision_jax.envs.actions import FORCE_RESET
 from rlvision_jax.envs.base import TimeStep
 from rlvision_jax.envs.coinrun import host_state, mersenne_twister
 from rlvision_jax.envs.coinrun.env import CoinRun
 from rlvision_jax.envs.coinrun.rendering import render
 from rlvision_jax.envs.coinrun.types import State
+from rlvision_jax.envs.device_steps import DeviceSteps
 from rlvision_jax.envs.procgen import DESCRIPTION, decode_state, encode_state
 from rlvision_jax.envs.procgen_config import check_range
 
 _MAX_SEED = 2**31 - 1
 
 
-class CoinRunBatch:
+class CoinRunBatch(DeviceSteps):
     """A batch of CoinRun games, stepped on JAX's default device.
 
     It draws the same levels as Procgen's environments of the same `seed` and `num_envs`.
@@ -37,6 +37,8 @@ class CoinRunBatch:
       observation_shape: (64, 64, 3), height, width and channel.
       description: how to show the game.
     """
+
+    _lowest_action = FORCE_RESET
 
     def __init__(self, env: CoinRun, *, num_envs: int, seed: int = 0):
         """Starts the games.
@@ -58,9 +60,7 @@ class CoinRunBatch:
         self.observation_shape = env.observation_shape
         self.description = DESCRIPTION
         self._games, moment = _start(env, mersenne_twister.env_seeds(seed, num_envs))
-        self._moment = self._on_host(moment)
-        self._coming: TimeStep | None = None
-        self._untouched = True
+        super().__init__(self._drawn(moment))
 
     def reset(self) -> TimeStep:
         """Starts an episode in every game; any call but the first abandons the running ones."""
@@ -78,47 +78,9 @@ class CoinRunBatch:
         self._untouched = False
         return self._moment
 
-    def step(self, actions: npt.ArrayLike) -> TimeStep:
-        """Takes one action in every game; `send` followed by `recv`."""
-        self.send(actions)
-        return self.recv()
-
-    def send(self, actions: npt.ArrayLike) -> None:
-        """Starts a step and returns while the device takes it.
-
-        Args:
-          actions: integers of shape (env,), indices into `ACTION_NAMES`, or `FORCE_RESET`.
-
-        Raises:
-          ValueError: if the shape, the type or the range of the actions is wrong.
-          RuntimeError: if a step is under way.
-        """
-        self._check_idle()
-        checked = check_actions(actions, self.num_envs, self.num_actions)
-        self._untouched = False
-        self._games, moment = _step(self.env, self._games, checked)
-        self._coming = self._drawn(moment)
-
-    def recv(self) -> TimeStep:
-        """Waits for the step that `send` started.
-
-        Raises:
-          RuntimeError: if no step is under way.
-        """
-        if self._coming is None:
-            raise RuntimeError("recv() without a step under way; call send(actions) first")
-        self._moment = TimeStep(*map(np.asarray, self._coming))
-        self._coming = None
-        return self._moment
-
-    def observe(self) -> TimeStep:
-        """The present moment again, without a step; the new picture after `set_state`.
-
-        Raises:
-          RuntimeError: if a step is under way.
-        """
-        self._check_idle()
-        return self._moment
+    def _start_step(self, actions: Int32[np.ndarray, " env"]) -> TimeStep:
+        self._games, moment = _step(self.env, self._games, actions)
+        return self._drawn(moment)
 
     def get_state(self) -> list[bytes]:
         """Each game as Procgen's bytes; any CoinRun environment continues from them.
@@ -147,29 +109,15 @@ class CoinRunBatch:
           RuntimeError: if a step is under way.
         """
         self._check_idle()
-        if len(states) != self.num_envs:
-            raise ValueError(
-                f"set_state takes one state for each environment, {self.num_envs} in all; got "
-                f"{len(states)}. Pass the others' own states from get_state() back"
-            )
+        self._check_states(states)
         decoded = [decode_state(state) for state in states]
         games = [host_state.from_procgen(state, self.env.config) for state in decoded]
         self._games = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *games))
-        self._moment = self._on_host(_observe(self.env, self._games))
+        self._moment = TimeStep(*map(np.asarray, self._drawn(_observe(self.env, self._games))))
         self._untouched = False
-
-    def close(self) -> None:
-        """Nothing to free; part of the contract."""
 
     def _drawn(self, moment: TimeStep) -> TimeStep:
         return moment._replace(observation=_draw(self.env, self._games))
-
-    def _on_host(self, moment: TimeStep) -> TimeStep:
-        return TimeStep(*map(np.asarray, self._drawn(moment)))
-
-    def _check_idle(self) -> None:
-        if self._coming is not None:
-            raise RuntimeError("a step is under way; call recv() first")
 
 
 # Drawing is a program of its own, so that it is compiled once.
