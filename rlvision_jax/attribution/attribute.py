@@ -252,11 +252,9 @@ def attribute_chunk(
             read, rest, _ = onwards
             onwards = Continuation(lambda x: x, lambda x: rest(read(x)))
         start = jnp.zeros_like(activation) if baseline is None else jnp.asarray(baseline)
-        values = path_jacobian(onwards, activation, start, nodes, weights, unroll=unroll)
-        if layer is not None:
-            values = (activation - start)[None] * values
-        at_end, at_start = (onwards.rest(onwards.read(x)) for x in (activation, start))
-        return values, at_end, at_start
+        line = path_jacobian(onwards, activation, start, nodes, weights, unroll=unroll)
+        values = line.mean if layer is None else (activation - start)[None] * line.mean
+        return values, onwards.rest(line.read), onwards.rest(onwards.read(start))
 
     return jax.vmap(one_frame)(
         policy.activations(params, observations, layer), positions_of(scores)

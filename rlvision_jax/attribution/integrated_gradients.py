@@ -42,7 +42,8 @@ def path_gradient(
     activation, baseline = jnp.asarray(activation), jnp.asarray(baseline)
     check_scalar(score_fn, activation)
     continuation = Continuation(lambda x: x, lambda x: score_fn(x)[None])
-    return path_jacobian(continuation, activation, baseline, nodes, weights, unroll=unroll)[0]
+    line = path_jacobian(continuation, activation, baseline, nodes, weights, unroll=unroll)
+    return line.mean[0]
 
 
 def integrated_gradients(

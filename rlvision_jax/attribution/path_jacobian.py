@@ -36,6 +36,19 @@ class Continuation(NamedTuple):
     affine: bool = True
 
 
+class PathJacobian(NamedTuple):
+    """What is known at the end of a line.
+
+    Attributes:
+      mean: weighted mean of the derivatives of the scores, in units of the scores per unit of the
+        activation.
+      read: the read of the activation.
+    """
+
+    mean: Float[Array, "score ..."]
+    read: Float[Array, "..."]
+
+
 def path_jacobian(
     continuation: Continuation,
     activation: Float[Array, "*shape"],
@@ -44,7 +57,7 @@ def path_jacobian(
     weights: Float[np.ndarray, " step"],
     *,
     unroll: bool | None = None,
-) -> Float[Array, "score ..."]:
+) -> PathJacobian:
     """Averages the derivatives of scores along the line from a baseline to one activation.
 
     Args:
@@ -54,12 +67,9 @@ def path_jacobian(
       nodes: where on the line to differentiate, 0 (baseline) to 1, ascending. Static.
       weights: how much each counts. Static.
       unroll: as in `sum_over_rows`. Static.
-
-    Returns:
-      Weighted mean of the derivatives, in units of the scores per unit of the activation.
     """
     read, rest, affine = continuation
-    places = np.asarray([0.0, 1.0]) if affine else _three_of(nodes)
+    places = np.asarray([0.0, 1.0]) if affine else _three_places(nodes)
 
     def point(place: np.floating) -> Float[Array, "*shape"]:
         # Two products rather than baseline + place * (activation - baseline): at place 1 the
@@ -82,7 +92,7 @@ def path_jacobian(
         step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
     )
     parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
-    return functools.reduce(jnp.add, parts)
+    return PathJacobian(mean=functools.reduce(jnp.add, parts), read=there[-1])
 
 
 def interpolation(
@@ -99,13 +109,13 @@ def interpolation(
     return np.stack(columns, 1)
 
 
-def _three_of(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " place"]:
-    """First and last node, and the one in their geometric middle.
+def _three_places(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " place"]:
+    """The first node, the one in the geometric middle, and the end of the line.
 
     What is not straight lies near the baseline, where the guard of the pooling still counts.
     """
     middle = nodes[np.argmin(np.abs(nodes - np.sqrt(nodes[0] * nodes[-1])))]
-    return np.unique([nodes[0], middle, nodes[-1]])
+    return np.unique([nodes[0], middle, 1.0])
 
 
 def _scaled(factor: Array | np.generic, x: Array) -> Array:
