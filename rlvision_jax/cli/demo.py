@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rlvision_jax import checkpoint
 from rlvision_jax.cli.interface import make_report
-from rlvision_jax.interface import ReportConfig
+from rlvision_jax.interface import ReportConfig, middle_layer
 
 _AGENT = checkpoint.DEFAULT_AGENT
 _REPORT = ReportConfig(num_trajectories=4, num_steps=256, num_frames=1024, frame_interval=16)
@@ -29,8 +29,8 @@ class DemoCommand:
             f" {config['env_options']}"
         )
         print(
-            f"attributing its value to layer {_REPORT.layer}, in {_REPORT.num_features} features; "
-            "open the page below in a browser",
+            f"attributing its value to layer {middle_layer(policy)}, in {_REPORT.num_features} "
+            "features; open the page below in a browser",
             flush=True,
         )
         print(make_report(_AGENT, self.out, _REPORT))

@@ -117,8 +117,16 @@ def test_train_trains_a_population(tmp_path, capsys):
     assert [config["env_options"]["num_levels"] for config in configs] == [3, 3, 4, 4]
 
 
+def test_demo_names_the_layer_it_attributes_to(monkeypatch, capsys):
+    monkeypatch.setattr("rlvision_jax.cli.demo.make_report", lambda *arguments: "page")
+    assert main_status(["demo"]) == 0
+    printed = capsys.readouterr().out
+    assert "attributing its value to layer 2b, in 8 features" in printed
+    assert printed.endswith("\npage\n")
+
+
 @pytest.mark.parametrize(
-    "command", [[], ["demo"], ["train"], ["evaluate"], ["interface"], ["edit"]]
+    "command", [[], ["demo"], ["train"], ["evaluate"], ["interface"], ["edit"], ["import-jd"]]
 )
 def test_every_command_has_help(command, capsys):
     assert main_status([*command, "--help"]) == 0
