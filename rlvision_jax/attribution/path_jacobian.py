@@ -122,7 +122,7 @@ def _scaled(factor: Array | np.generic, x: Array) -> Array:
     """Product that is dropped from the program where the factor is a constant zero."""
     if isinstance(factor, Array):
         return factor * x
-    return float(factor) * x if factor else jnp.zeros((), x.dtype)
+    return float(factor) * x if factor else jnp.zeros_like(x)
 
 
 def _combine(factors: Array | np.ndarray, terms: tuple[Array, ...]) -> Array:
