@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from rlvision_jax import checkpoint, envs
 from rlvision_jax._checks import check_at_least
@@ -34,9 +34,7 @@ from rlvision_jax.interface.schema import (
     Trajectory,
 )
 from rlvision_jax.models import VisionPolicy, check_layer
-from rlvision_jax.training import Played, generalized_advantages, play, sample_observations
-
-_DISCOUNT, _GAE_LAMBDA = 0.999, 0.95
+from rlvision_jax.training import Played, play, played_advantages, sample_observations
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -227,36 +225,6 @@ def describe_features(
             )
         )
     return Layer(name=directions.layer, features=tuple(features))
-
-
-def played_advantages(
-    played: Played, agent_config: Mapping[str, Any]
-) -> Float[np.ndarray, "time env"]:
-    """Advantages of every step, in units of the values.
-
-    Uses the agent's own discount and lambda (else the paper's 0.999 and 0.95), and divides
-    rewards by the scale that its values were trained with, where the config tells it.
-
-    Args:
-      played: what the agent did.
-      agent_config: as `checkpoint.load` returned it.
-    """
-    ppo = agent_config.get("training", {}).get("ppo", {})
-    rewards = played.rewards / np.float32(agent_config.get("reward_scale", 1.0))
-    done = played.terminated | played.truncated
-
-    def one(rewards: Array, values: Array, done: Array, bootstrap_value: Array) -> Array:
-        return generalized_advantages(
-            rewards,
-            values,
-            done,
-            bootstrap_value,
-            discount=ppo.get("discount", _DISCOUNT),
-            gae_lambda=ppo.get("gae_lambda", _GAE_LAMBDA),
-        )
-
-    batched = jax.jit(jax.vmap(one, in_axes=(1, 1, 1, 0), out_axes=1))
-    return np.asarray(batched(rewards, played.values, done, played.bootstrap_values))
 
 
 def middle_layer(policy: VisionPolicy) -> str:

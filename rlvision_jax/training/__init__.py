@@ -1,5 +1,6 @@
 """Proximal policy optimization, on the device or on host environments, and evaluation."""
 
+from rlvision_jax.training.advantages import played_advantages
 from rlvision_jax.training.agent_run import Progress
 from rlvision_jax.training.config import PRESETS, PPOConfig, TrainConfig
 from rlvision_jax.training.evaluation import (
@@ -31,6 +32,7 @@ __all__ = [
     "generalized_advantages",
     "member_configs",
     "play",
+    "played_advantages",
     "read_metrics",
     "sample_observations",
     "split_options",

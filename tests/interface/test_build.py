@@ -8,7 +8,7 @@ import pytest
 
 from rlvision_jax import envs, models, training
 from rlvision_jax.interface import ReportConfig, build_report, validate
-from rlvision_jax.interface.build import played_advantages
+from rlvision_jax.training import played_advantages
 
 _CONFIG = ReportConfig(
     layer="conv2",
