@@ -13,6 +13,7 @@ _ROOT = pathlib.Path(rlvision_jax.__file__).parent
 _LEVELS = {
     "_types": 0,
     "_checks": 0,
+    "_extras": 0,
     "_version": 0,
     "_loops": 0,
     "envs": 1,
@@ -23,6 +24,7 @@ _LEVELS = {
     "training": 3,
     "features": 3,
     "editing": 3,
+    "sweeps": 4,
     "interface": 6,
     "cli": 7,
 }

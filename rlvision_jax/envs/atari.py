@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from rlvision_jax._extras import import_extra
 from rlvision_jax.envs.description import Description
-from rlvision_jax.envs.extras import import_extra
 from rlvision_jax.envs.gymnasium_env import GymnasiumBatch
 from rlvision_jax.envs.procgen_config import check_bool, check_range
 

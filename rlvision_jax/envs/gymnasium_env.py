@@ -13,10 +13,10 @@ import numpy.typing as npt
 from jaxtyping import UInt8
 
 from rlvision_jax._checks import quoted
+from rlvision_jax._extras import import_extra
 from rlvision_jax.envs.actions import check_actions
 from rlvision_jax.envs.base import NoStatesError, TimeStep
 from rlvision_jax.envs.description import Description, guess_channels, numbered_actions
-from rlvision_jax.envs.extras import import_extra
 from rlvision_jax.envs.procgen_config import check_range
 
 _PREFIX = "gymnasium:"

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array, Int32, PRNGKeyArray, UInt8
 
 from rlvision_jax._checks import quoted
+from rlvision_jax._extras import import_extra
 from rlvision_jax.envs.base import TimeStep
 from rlvision_jax.envs.description import Description, guess_channels, numbered_actions
-from rlvision_jax.envs.extras import import_extra
 
 _PREFIX = "gymnax:"
 # What the numbers in the action sets of MinAtar's games mean.

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlvision_jax import envs
-from rlvision_jax.envs.extras import import_extra
+from rlvision_jax._extras import import_extra
 
 SHAPE = (4, 4, 3)
 LENGTHS = (2, 3, 3)

@@ -1,13 +1,11 @@
-"""Optional packages, imported when an environment needs them, and the error where they miss."""
+"""Optional packages, imported where they are needed, and the error where they miss."""
 
 import importlib
 from types import ModuleType
 
-_PACKAGES = {"atari": "ale-py", "gymnasium": "gymnasium", "gymnax": "gymnax"}
-
 
 class MissingExtraError(ImportError):
-    """A package that an environment needs is not installed."""
+    """A package that a feature needs is not installed."""
 
 
 def import_extra(module: str, *, extra: str) -> ModuleType:
@@ -18,12 +16,13 @@ def import_extra(module: str, *, extra: str) -> ModuleType:
       extra: extra of this package that installs it.
 
     Raises:
-      MissingExtraError: if it is not installed; says how to install it.
+      MissingExtraError: if it cannot be imported; says how to install it.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        package = module.partition(".")[0]
         raise MissingExtraError(
-            f"{extra}: environments need {_PACKAGES[extra]}, which cannot be imported ({error}). "
+            f"this needs {package}, which cannot be imported ({error}). "
             f"Install it with\n  pip install 'rlvision_jax[{extra}]'"
         ) from error
