@@ -1,6 +1,6 @@
 """Plays environments with a policy and keeps what happened. (Host only: NumPy arrays.)"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -44,6 +44,24 @@ class Played(NamedTuple):
     bootstrap_values: Float[np.ndarray, " env"]
 
 
+class PlayedStep(NamedTuple):
+    """One step of a batch of environments: `Played` without its axis of time.
+
+    Attributes:
+      before: the moment acted in; its arrays stay as they are.
+      actions: actions taken in it.
+      policy_logits: policy logits at its observations.
+      values: values of its observations, in the units in which they were trained.
+      after: what the actions led to; an environment may write the next step into its arrays.
+    """
+
+    before: TimeStep
+    actions: Int32[np.ndarray, " env"]
+    policy_logits: Float[np.ndarray, "env action"]
+    values: Float[np.ndarray, " env"]
+    after: TimeStep
+
+
 def check_fits(policy: VisionPolicy, env: HostEnv) -> None:
     """Raises ValueError if the policy acts or sees otherwise than the environment."""
     if policy.num_actions != env.num_actions:
@@ -64,6 +82,33 @@ def sample_actions(
 ) -> Int32[Array, " env"]:
     """Samples one action per environment at the `step`-th step of a play; `key` is the play's."""
     return jax.random.categorical(jax.random.fold_in(key, step), logits)
+
+
+def played_steps(
+    policy: VisionPolicy, params: Params, env: HostEnv, key: Array, num_steps: int
+) -> Iterator[PlayedStep]:
+    """Plays `num_steps` steps in every environment, from a reset on, one after the other.
+
+    Args:
+      policy: acts by sampling.
+      params: its parameters.
+      env: the environments; reset first.
+      key: consumed; the same key, parameters and fresh environments give the same play.
+      num_steps: steps per environment.
+
+    Raises:
+      ValueError: if the policy does not fit the environment.
+    """
+    check_fits(policy, env)
+    after = env.reset()
+    with forward_pass(policy) as forward:
+        for t in range(num_steps):
+            # Copied, since an environment may write every step into the same arrays.
+            before = TimeStep(*(array.copy() for array in after))
+            logits, values = forward(params, before.observation)
+            actions = np.asarray(sample_actions(logits, key, t))
+            after = env.step(actions)
+            yield PlayedStep(before, actions, logits, values, after)
 
 
 def play(
@@ -89,32 +134,25 @@ def play(
       ValueError: if the policy does not fit the environment, or a number is too small.
     """
     check_at_least("num_steps", num_steps, 1)
-    check_fits(policy, env)
     rows = []
-    step = env.reset()
-    with forward_pass(policy) as forward:
-        for t in range(num_steps):
-            before = step
-            logits, values = forward(params, before.observation)
-            actions = np.asarray(sample_actions(logits, key, t))
-            # Copied, since an environment may write every step into the same arrays.
-            observation, level_seed = before.observation.copy(), before.level_seed.copy()
-            step = env.step(actions)
-            rows.append(
-                (
-                    observation,
-                    actions,
-                    step.reward.copy(),
-                    step.terminated.copy(),
-                    step.truncated.copy(),
-                    step.level_complete & (step.terminated | step.truncated),
-                    level_seed,
-                    logits,
-                    values,
-                )
+    for t, step in enumerate(played_steps(policy, params, env, key, num_steps)):
+        done = step.after.terminated | step.after.truncated
+        rows.append(
+            (
+                step.before.observation,
+                step.actions,
+                step.after.reward.copy(),
+                step.after.terminated.copy(),
+                step.after.truncated.copy(),
+                step.after.level_complete & done,
+                step.before.level_seed,
+                step.policy_logits,
+                step.values,
             )
-            on_step(t + 1)
-        _, last_values = forward(params, step.observation)
+        )
+        on_step(t + 1)
+    with forward_pass(policy) as forward:
+        _, last_values = forward(params, env.observe().observation)
     return Played(*map(np.stack, zip(*rows, strict=True)), bootstrap_values=last_values)
 
 
@@ -146,14 +184,10 @@ def sample_observations(
     """
     check_at_least("num_frames", num_frames, 1)
     check_at_least("interval", interval, 1)
-    check_fits(policy, env)
     kept = []
-    step: TimeStep = env.reset()
-    with forward_pass(policy) as forward:
-        for t in range(-(-num_frames // env.num_envs) * interval):
-            logits, _ = forward(params, step.observation)
-            step = env.step(np.asarray(sample_actions(logits, key, t)))
-            if (t + 1) % interval == 0:
-                kept.append(step.observation.copy())
-            on_step(t + 1)
+    num_steps = -(-num_frames // env.num_envs) * interval
+    for t, step in enumerate(played_steps(policy, params, env, key, num_steps)):
+        if (t + 1) % interval == 0:
+            kept.append(step.after.observation.copy())
+        on_step(t + 1)
     return np.concatenate(kept)[:num_frames]
