@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         features,
         interface,
         models,
+        studies,
         training,
     )
 
@@ -32,6 +33,7 @@ __all__ = [
     "features",
     "interface",
     "models",
+    "studies",
     "training",
 ]
 

@@ -25,6 +25,7 @@ _LEVELS = {
     "features": 3,
     "editing": 3,
     "sweeps": 4,
+    "studies": 5,
     "interface": 6,
     "cli": 7,
 }
@@ -60,8 +61,9 @@ def test_imports_are_found_in_every_form():
 def test_importing_the_package_loads_no_optional_library():
     code = (
         "import sys, rlvision_jax as rlv\n"
-        "rlv.training, rlv.attribution, rlv.features, rlv.editing\n"
-        "optional = {'tyro', 'zarr', 'tensorboardX', 'sklearn', 'ale_py', 'gymnasium', 'gymnax'}\n"
+        "rlv.training, rlv.attribution, rlv.features, rlv.editing, rlv.studies\n"
+        "optional = {'tyro', 'zarr', 'tensorboardX', 'sklearn', 'ale_py', 'gymnasium', 'gymnax',\n"
+        "            'matplotlib'}\n"
         "print(sorted(optional & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code]

@@ -1,0 +1,27 @@
+"""The paper's studies: quantitative, repeatable, each one function, one command and one page.
+
+How a study is built, by the example of `failures`:
+
+- `studies/failures.py` holds a frozen `FailuresConfig` (every option, its default and meaning) and
+  `study_failures(policy, params, agent_config, config, *, cells, notify) -> FailuresResult`, which
+  writes no file but its cells; the result has a `table` (`tables.Table`).
+- Work of more than a minute is cut into cells (`cells.Cells`): `cells.run(name, config, compute)`
+  returns what `compute()` returned, from disk if an earlier run finished this cell with an equal
+  config. Half-written, failed and foreign cells are named through `notify` and computed again.
+- `draw_failures(result) -> bytes` makes the figure, an SVG, with `figures.new_figure` and
+  `figures.to_svg`; matplotlib is imported inside `figures` only.
+- `cli/study/failures.py` is a thin tyro dataclass with `run() -> int`: it opens a
+  `results.StudyFolder(out, "failures")`, calls the study with `folder.cells` and a bar for each
+  stage (`cli.console.stages`), and `folder.write(table, svg, provenance(...))` writes table.csv,
+  table.json and figure.svg. It is listed in `cli/study/__init__.py`.
+- docs/studies/NAME.md shows what it found, notebooks/NAME.py runs it small.
+
+Progress is told by `notify(stage, done, total, note="")`, which fits `Stages.notify` of the
+commands. A game of which the ground truth is unknown is refused with a ValueError that says so.
+"""
+
+from rlvision_jax.studies.cells import Cells
+from rlvision_jax.studies.results import StudyFolder, provenance
+from rlvision_jax.studies.tables import Column, Table
+
+__all__ = ["Cells", "Column", "StudyFolder", "Table", "provenance"]
