@@ -6,13 +6,18 @@ from rlvision_jax.features.directions import (
     attribution_maps,
     feature_activations,
     find_directions,
+    score_maps,
 )
+from rlvision_jax.features.spatial import SpatialExamples, examples_by_position
 
 __all__ = [
     "DatasetExamples",
     "Directions",
+    "SpatialExamples",
     "attribution_maps",
+    "examples_by_position",
     "feature_activations",
     "find_directions",
+    "score_maps",
     "strongest_patches",
 ]

@@ -4,18 +4,21 @@ Host module: takes and returns NumPy arrays, apart from the factorization itself
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from rlvision_jax._types import Params
-from rlvision_jax.attribution import Score, attribute
+from rlvision_jax.attribution import LayerScore, Score, attribute, attribute_scores
 from rlvision_jax.factorization import NMF, fit_signed, project_signed
 from rlvision_jax.models import VisionPolicy
 
 # Frames per pass when only forward activations are needed.
 _CHUNK = 64
+# Frames times scores that are attributed before they are projected.
+_BLOCK = 512
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,18 +107,68 @@ def attribution_maps(
     Raises:
       ValueError: as `attribution.attribute`.
     """
-    attributions = attribute(
+    maps, residuals = score_maps(
         policy,
         params,
         observations,
-        directions.layer,
-        score,
+        directions,
+        (score,),
         num_steps=num_steps,
         rule=rule,
         batch_size=batch_size,
     )
-    maps, residual = project_signed(directions.nmf, attributions)
-    return np.asarray(maps), np.asarray(residual)
+    return maps[:, 0], residuals[:, 0]
+
+
+def score_maps(
+    policy: VisionPolicy,
+    params: Params,
+    observations: UInt8[Array | np.ndarray, "frame height width channel"],
+    directions: Directions,
+    scores: Sequence[Score],
+    *,
+    num_steps: int = 10,
+    rule: str = "right",
+    batch_size: int | None = None,
+) -> tuple[Float[np.ndarray, "frame score h w feature"], Float[np.ndarray, "frame score h w"]]:
+    """The same as `attribution_maps` for several scores, which share all forward work.
+
+    Args:
+      policy: what computes the scores.
+      params: its parameters.
+      observations: frames, 0-255.
+      directions: the layer and its features.
+      scores: one or more, each as in `find_directions`.
+      num_steps: evaluations on the path of integration, at least 1.
+      rule: quadrature rule.
+      batch_size: frames per compiled call.
+
+    Returns:
+      Maps and residual of each score, as of `attribution_maps`.
+
+    Raises:
+      ValueError: as `attribution.attribute_scores`.
+    """
+    # The attributions to all channels are many times as large as the maps: some frames at a time.
+    block = max(_BLOCK // max(len(scores), 1), 1)
+    if any(isinstance(score, LayerScore) and score.position is not None for score in scores):
+        block = len(observations)  # positions belong to all frames
+    maps, residuals = [], []
+    for start in range(0, max(len(observations), 1), max(block, 1)):
+        attributions = attribute_scores(
+            policy,
+            params,
+            observations[start : start + block],
+            directions.layer,
+            scores,
+            num_steps=num_steps,
+            rule=rule,
+            batch_size=batch_size,
+        )
+        block_maps, block_residuals = project_signed(directions.nmf, attributions.values)
+        maps.append(np.asarray(block_maps))
+        residuals.append(np.asarray(block_residuals))
+    return np.concatenate(maps), np.concatenate(residuals)
 
 
 def feature_activations(

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from rlvision_jax import models
-from rlvision_jax.attribution import attribute
+from rlvision_jax.attribution import LayerScore, attribute
 from rlvision_jax.factorization import fit_signed, project_signed
-from rlvision_jax.features import attribution_maps, feature_activations, find_directions
+from rlvision_jax.features import attribution_maps, feature_activations, find_directions, score_maps
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +55,27 @@ def test_errors_of_the_parts_come_through(tiny):
         find_directions(*tiny, "2b")
     with pytest.raises(ValueError, match="at most the number of channels, 32; got 33"):
         find_directions(*tiny, "conv1", num_features=33, num_steps=1)
+
+
+def test_maps_of_several_scores_are_those_of_each(tiny, directions, monkeypatch):
+    scores = ("value", (0, 2))
+    each = [attribution_maps(*tiny, directions, score, num_steps=2) for score in scores]
+    monkeypatch.setattr("rlvision_jax.features.directions._BLOCK", 6)  # blocks of 3 frames
+    maps, residuals = score_maps(*tiny, directions, scores, num_steps=2)
+    for index, (expected, residual) in enumerate(each):
+        # The backward passes of a batch may be summed in another order.
+        tolerance = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(maps[:, index], expected, atol=tolerance)
+        np.testing.assert_allclose(residuals[:, index], residual, atol=tolerance)
+
+
+def test_scores_at_positions_keep_the_position_of_their_frame(tiny, directions, monkeypatch):
+    positions = np.stack([np.arange(9) % 2, np.arange(9) % 3], -1)
+    monkeypatch.setattr("rlvision_jax.features.directions._BLOCK", 4)
+    shape = tiny[0].layer_shape("conv3")
+    positions = np.minimum(positions, np.asarray(shape[:2]) - 1)
+    score = LayerScore(layer="conv3", position=positions)
+    maps, _ = attribution_maps(*tiny, directions, score, num_steps=2)
+    alone = LayerScore(layer="conv3", position=positions[7:8])
+    expected, _ = attribution_maps(tiny[0], tiny[1], tiny[2][7:8], directions, alone, num_steps=2)
+    np.testing.assert_allclose(maps[7], expected[0], atol=1e-5 * np.abs(maps).max())

@@ -39,6 +39,12 @@ CUTS: dict[str, dict[str, slice | None]] = {
         "thumb_feat0_num4_exp4_indices": None,
         "thumb_feat0_num3_exp2_image": None,
         "thumb_feat0_num3_exp2_indices": None,
+        "vis_feat0_sub0.5_exp2_image": None,
+        **{
+            f"vis_feat0_{grid}_{array}": None
+            for grid in ("sub0.25_exp8", "sub0.5_exp2", "sub1_exp1", "sub2_exp1")
+            for array in ("indices", "tiefree")
+        },
     },
 }
 for _kind, _features in (("act", 4), ("act", 8), ("attr", 4), ("attr", 8)):
