@@ -5,6 +5,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -48,17 +49,27 @@ class StudyFolder:
         replace_file(self.path / _MARKER, (json.dumps({"study": study}) + "\n").encode())
         self.cells = Cells(self.path / "cells", on_problem=on_problem)
 
-    def write(self, table: Table, figure: bytes, made_by: Mapping[str, Any]) -> None:
+    def write(
+        self,
+        table: Table,
+        figure: bytes,
+        made_by: Mapping[str, Any],
+        *,
+        more: Mapping[str, Table] = MappingProxyType({}),
+    ) -> None:
         """Writes the outcome.
 
         Args:
           table: goes into table.csv and, with columns explained, into table.json.
           figure: an SVG.
-          made_by: what `provenance` returned; goes into table.json.
+          made_by: what `provenance` returned; goes into each JSON.
+          more: further tables by the name of their files.
         """
-        content = {"study": self._study, **table.to_json(), "provenance": dict(made_by)}
-        replace_file(self.path / "table.csv", table.to_csv().encode())
-        replace_file(self.path / "table.json", (json.dumps(content, indent=1) + "\n").encode())
+        for name, each in {"table": table, **more}.items():
+            content = {"study": self._study, **each.to_json(), "provenance": dict(made_by)}
+            text = json.dumps(content, indent=1) + "\n"
+            replace_file(self.path / f"{name}.csv", each.to_csv().encode())
+            replace_file(self.path / f"{name}.json", text.encode())
         replace_file(self.path / "figure.svg", figure)
 
     def _check(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from rlvision_jax.training.gae import generalized_advantages
 from rlvision_jax.training.playing import Played
@@ -25,9 +25,33 @@ def played_advantages(
       played: what the agent did.
       agent_config: as `checkpoint.load` returned it.
     """
+    return agent_advantages(
+        played.rewards,
+        played.values,
+        played.terminated | played.truncated,
+        played.bootstrap_values,
+        agent_config,
+    )
+
+
+def agent_advantages(
+    rewards: Float[np.ndarray, "time env"],
+    values: Float[np.ndarray, "time env"],
+    done: Bool[np.ndarray, "time env"],
+    bootstrap_values: Float[np.ndarray, " env"],
+    agent_config: Mapping[str, Any],
+) -> Float[np.ndarray, "time env"]:
+    """The same of steps that are given one by one.
+
+    Args:
+      rewards: as the environment gave them.
+      values: of the observation that each step acted on.
+      done: whether the step ended its episode.
+      bootstrap_values: value of the observation after the last step; unused where that is `done`.
+      agent_config: as `checkpoint.load` returned it.
+    """
     ppo = agent_config.get("training", {}).get("ppo", {})
-    rewards = played.rewards / np.float32(agent_config.get("reward_scale", 1.0))
-    done = played.terminated | played.truncated
+    rewards = rewards / np.float32(agent_config.get("reward_scale", 1.0))
 
     def one(rewards: Array, values: Array, done: Array, bootstrap_value: Array) -> Array:
         return generalized_advantages(
@@ -40,4 +64,4 @@ def played_advantages(
         )
 
     batched = jax.jit(jax.vmap(one, in_axes=(1, 1, 1, 0), out_axes=1))
-    return np.asarray(batched(rewards, played.values, done, played.bootstrap_values))
+    return np.asarray(batched(rewards, values, done, bootstrap_values))

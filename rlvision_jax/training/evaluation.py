@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, UInt8
+from jaxtyping import Array, Bool, UInt8
 
 from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least, check_choice
@@ -16,7 +16,7 @@ from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.failed_levels import FailedLevels
-from rlvision_jax.training.forward import Forward, forward_pass
+from rlvision_jax.training.forward import Forward, Outputs, forward_pass
 from rlvision_jax.training.intervals import wilson_interval
 from rlvision_jax.training.playing import check_fits, sample_actions
 
@@ -177,7 +177,7 @@ def evaluate(
     failed = FailedLevels(env, step)
     with forward_pass(policy) as forward:
         for t in itertools.count():
-            logits = _logits(forward, params, step.observation, finished < quota, env.num_actions)
+            logits, _ = playing_outputs(forward, params, step.observation, finished < quota)
             actions = np.asarray(sample_actions(logits, key, t))
             step = env.step(actions)
             running_return += step.reward
@@ -206,17 +206,22 @@ def evaluate(
     )
 
 
-def _logits(
+def playing_outputs(
     forward: Forward,
     params: Params,
     observations: UInt8[np.ndarray, "env height width channel"],
     playing: Bool[np.ndarray, " env"],
-    num_actions: int,
-) -> Float[np.ndarray, "env action"]:
-    """Policy logits of the environments that still play; 0 or anything for the others.
+) -> Outputs:
+    """Policy logits and values of the environments that still play; 0 or anything for the others.
 
     Towards the end few are left. Batches shrink by halves, so that few sizes are compiled. Not on
     an accelerator: there a batch takes as long as its half, and a size more to compile.
+
+    Args:
+      forward: of the policy, from `forward_pass`.
+      params: its parameters.
+      observations: frames of all environments.
+      playing: which of them play.
     """
     num_envs = len(playing)
     size = num_envs
@@ -224,11 +229,13 @@ def _logits(
         needed = max(_FEWEST_FRAMES, int(np.count_nonzero(playing)))
         size = min(num_envs, 1 << (needed - 1).bit_length())
     if size == num_envs:
-        return forward(params, observations)[0]
+        return forward(params, observations)
     chosen = np.argsort(~playing, kind="stable")[:size]
-    logits = np.zeros((num_envs, num_actions), np.float32)
-    logits[chosen] = forward(params, observations[chosen])[0]
-    return logits
+    chosen_logits, chosen_values = forward(params, observations[chosen])
+    logits = np.zeros((num_envs, chosen_logits.shape[1]), np.float32)
+    values = np.zeros(num_envs, np.float32)
+    logits[chosen], values[chosen] = chosen_logits, chosen_values
+    return logits, values
 
 
 def evaluate_split(

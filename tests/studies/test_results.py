@@ -56,7 +56,7 @@ def test_folder_holds_table_figure_and_what_made_them(tmp_path):
     svg = figures.to_svg(figure)
     made_by = provenance(policy, params, agent_config, Config(), command=["study", "x", "a b"])
     folder = StudyFolder(tmp_path / "out", "x")
-    folder.write(_TABLE, svg, made_by)
+    folder.write(_TABLE, svg, made_by, more={"levels": Table(_COLUMNS, ())})
     content = json.loads((tmp_path / "out" / "table.json").read_text())
     assert Table.from_json(content) == _TABLE
     assert content["provenance"]["command"] == "rlvision study x 'a b'"
@@ -64,6 +64,7 @@ def test_folder_holds_table_figure_and_what_made_them(tmp_path):
     assert content["provenance"]["config"] == {"num_levels": 3}
     assert (tmp_path / "out" / "table.csv").read_text() == _TABLE.to_csv()
     assert (tmp_path / "out" / "figure.svg").read_bytes() == svg
+    assert (tmp_path / "out" / "levels.csv").read_text() == "cause,share\n"
     assert b">saw<" in svg  # text, not outlines
     StudyFolder(tmp_path / "out", "x")
     with pytest.raises(ValueError, match='holds x, not the study "y"'):

@@ -1,0 +1,26 @@
+"""`rlvision study NAME`: the paper's studies, one thin file for each."""
+
+import dataclasses
+from typing import Annotated
+
+import tyro
+
+from rlvision_jax.cli.study.failures import FailuresCommand
+
+# A study is added by its file in this folder, and by its line here.
+Study = Annotated[FailuresCommand, tyro.conf.subcommand("failures")]
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyCommand:
+    """Repeats a study of the paper: writes a table (CSV, JSON), a figure and what made them.
+
+    Attributes:
+      study: which one.
+    """
+
+    study: Annotated[Study, tyro.conf.arg(name="")]
+
+    def run(self) -> int:
+        """Runs the study."""
+        return self.study.run()

@@ -1,0 +1,152 @@
+"""A report of chosen levels: one trajectory for each, and a bookmark where to look.
+
+Shows what `studies.failures` found; computes nothing new. (Host only.)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+from jaxtyping import UInt8
+
+from rlvision_jax import checkpoint, envs
+from rlvision_jax._types import Params
+from rlvision_jax._version import __version__
+from rlvision_jax.features import Directions, attribution_maps
+from rlvision_jax.interface.build import describe_features
+from rlvision_jax.interface.schema import (
+    Attribution,
+    Bookmark,
+    Report,
+    Score,
+    Trajectory,
+)
+from rlvision_jax.models import VisionPolicy
+from rlvision_jax.studies.failures import FailedEpisode
+from rlvision_jax.studies.replaying import replay
+from rlvision_jax.training import played_advantages
+
+_SCORE = "value"
+
+
+def build_gallery(
+    policy: VisionPolicy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    episodes: Sequence[FailedEpisode],
+    directions: Directions,
+    frames: UInt8[np.ndarray, "frame height width 3"],
+    *,
+    title: str,
+    num_examples: int = 16,
+    notify: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> Report:
+    """Plays failed levels again and explains the value function along them.
+
+    Every level has two bookmarks: under "failed by ..." its last frame, and under "low" that of
+    its lowest advantage.
+
+    Args:
+      policy: as `checkpoint.load` returned it.
+      params: its parameters.
+      agent_config: likewise; its environment is CoinRun.
+      episodes: what to show, at least one.
+      directions: features of a layer.
+      frames: observations that the features' examples are cut out of.
+      title: heading of the page.
+      num_examples: dataset examples of each feature, at most as many as `frames`.
+      notify: told of progress.
+
+    Raises:
+      ValueError: if a level cannot be played again (`studies.replaying.replay`).
+    """
+    trajectories, bookmarks = [], []
+    for index, episode in enumerate(episodes):
+        notify("playing the gallery", index, len(episodes))
+        trajectory = _trajectory(policy, params, agent_config, episode, directions)
+        trajectories.append(trajectory)
+        last = len(trajectory.actions) - 1
+        cause = f"failed by {episode.cause.replace('_', ' ')}"
+        bookmarks.append(Bookmark(kind=cause, trajectory=index, step=last))
+        bookmarks.append(Bookmark(kind="low", trajectory=index, step=episode.worst_step))
+    notify("playing the gallery", len(episodes), len(episodes))
+    # Groups in the order of the page: most surprising first.
+    surprise = [episode.worst_advantage for episode in episodes]
+    bookmarks.sort(key=lambda bookmark: surprise[bookmark.trajectory])
+    return Report(
+        title=title,
+        action_names=envs.ACTION_NAMES,
+        layers=(describe_features(policy, params, frames, directions, num_examples),),
+        scores=(Score(name=_SCORE),),
+        trajectories=tuple(trajectories),
+        bookmarks=tuple(bookmarks),
+        provenance={
+            "rlvision_jax": __version__,
+            "policy": policy.name,
+            "parameters": checkpoint.fingerprint(params),
+            "agent": dict(agent_config),
+            "levels": [episode.seed for episode in episodes],
+        },
+    )
+
+
+def gallery_links(
+    episodes: Sequence[FailedEpisode], layer: str, *, page: str = "gallery/index.html"
+) -> dict[int, str]:
+    """Links that open the gallery at the step of each episode's lowest advantage.
+
+    Args:
+      episodes: what the gallery shows, in its order.
+      layer: whose features it shows.
+      page: address of the gallery.
+
+    Returns:
+      A link for each of the episodes' levels.
+
+    Example:
+      >>> episode = FailedEpisode(7, 123, "saw", [7] * 30, -2.5, 28)
+      >>> gallery_links([episode], "2b")
+      {7: 'gallery/index.html#trajectory=1&step=29&layer=2b&score=value'}
+    """
+    return {
+        episode.level: f"{page}#"
+        + urlencode(
+            {
+                "trajectory": index + 1,
+                "step": episode.worst_step + 1,
+                "layer": layer,
+                "score": _SCORE,
+            }
+        )
+        for index, episode in enumerate(episodes)
+    }
+
+
+def _trajectory(
+    policy: VisionPolicy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    episode: FailedEpisode,
+    directions: Directions,
+) -> Trajectory:
+    played = replay(policy, params, agent_config, episode.seed, episode.actions)
+    frames = played.observations[:, 0]
+    maps, residual = attribution_maps(policy, params, frames, directions, _SCORE)
+    advantages = played_advantages(played, agent_config)
+    return Trajectory(
+        observations=frames,
+        actions=played.actions[:, 0],
+        rewards=played.rewards[:, 0],
+        terminated=played.terminated[:, 0],
+        truncated=played.truncated[:, 0],
+        level_complete=played.level_complete[:, 0],
+        level_seeds=played.level_seeds[:, 0],
+        values=played.values[:, 0],
+        advantages=advantages[:, 0],
+        policy_logits=played.policy_logits[:, 0],
+        attributions=(
+            Attribution(layer=directions.layer, score=_SCORE, maps=maps, residual=residual),
+        ),
+        label=f"{episode.cause.replace('_', ' ')}, level {episode.seed}",
+    )

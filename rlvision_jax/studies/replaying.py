@@ -1,0 +1,76 @@
+"""Played levels once more with frames, values and advantages. (Host only.)"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlvision_jax import envs
+from rlvision_jax._types import Params
+from rlvision_jax.models import VisionPolicy
+from rlvision_jax.training import Played
+from rlvision_jax.training.forward import forward_pass
+
+# Options of the device's CoinRun that Procgen has no counterpart of.
+_DEVICE_ONLY = ("assets", "all_backgrounds", "invisible")
+
+
+def replay(
+    policy: VisionPolicy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    level_seed: int,
+    actions: Sequence[int],
+) -> Played:
+    """Plays a level again by the actions that were taken in it.
+
+    Args:
+      policy: what sees the frames; it does not act.
+      params: its parameters.
+      agent_config: as `checkpoint.load` returned it; its environment is CoinRun, of either kind:
+        they are the same in every bit, and Procgen's is played.
+      level_seed: the level's.
+      actions: from its beginning to its end.
+
+    Returns:
+      The level as a play of one environment, which ends with the level.
+
+    Raises:
+      ValueError: if objects are invisible in the agent's environment, which Procgen cannot show,
+        or the level does not end with the last action.
+    """
+    options = dict(agent_config["env_options"])
+    if options.get("invisible"):
+        raise ValueError(
+            f"levels with invisible objects cannot be shown; got {list(options['invisible'])}"
+        )
+    options = {name: value for name, value in options.items() if name not in _DEVICE_ONLY}
+    options |= {"num_levels": 1, "start_level": level_seed}
+    env = envs.make_host("procgen:coinrun", num_envs=1, num_threads=1, **options)
+    try:
+        step = env.reset()
+        observations, steps = [], []
+        for action in actions:
+            observations.append(step.observation[0].copy())
+            step = env.step(np.asarray([action], np.int32))
+            steps.append(step)
+    finally:
+        env.close()
+    over = np.stack([step.terminated | step.truncated for step in steps])
+    if not over[-1].all() or over[:-1].any():
+        raise ValueError(f"level {level_seed} does not end with the last of {len(actions)} actions")
+    frames = np.stack(observations)
+    with forward_pass(policy) as forward:
+        logits, values = forward(params, frames)
+    return Played(
+        observations=frames[:, None],
+        actions=np.asarray(actions, np.int32)[:, None],
+        rewards=np.stack([step.reward for step in steps]),
+        terminated=np.stack([step.terminated for step in steps]),
+        truncated=np.stack([step.truncated for step in steps]),
+        level_complete=np.stack([step.level_complete for step in steps]),
+        level_seeds=np.full((len(actions), 1), level_seed, np.int32),
+        policy_logits=logits[:, None],
+        values=values[:, None],
+        bootstrap_values=np.zeros(1, np.float32),
+    )
