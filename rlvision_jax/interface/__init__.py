@@ -1,23 +1,30 @@
 """The interactive report: its data contract, its writer and its reader."""
 
 from rlvision_jax.interface.bookmarks import advantage_bookmarks
-from rlvision_jax.interface.build import ReportConfig, build_report, middle_layer
+from rlvision_jax.interface.build import build_report
+from rlvision_jax.interface.config import PIXELS, ReportConfig, middle_layer
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
 from rlvision_jax.interface.reading import ReportDataError, read_report
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
+    ExampleGrid,
+    Failure,
     Feature,
     Layer,
     Report,
     Score,
     Trajectory,
 )
+from rlvision_jax.interface.scores import named_scores
 from rlvision_jax.interface.validation import validate
 
 __all__ = [
+    "PIXELS",
     "Attribution",
     "Bookmark",
+    "ExampleGrid",
+    "Failure",
     "Feature",
     "Layer",
     "NotAReportError",
@@ -30,6 +37,7 @@ __all__ = [
     "build_report",
     "is_report",
     "middle_layer",
+    "named_scores",
     "read_report",
     "validate",
     "write_report",

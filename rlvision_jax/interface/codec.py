@@ -10,7 +10,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int8, Shaped
+from jaxtyping import Bool, Float32, Int8, Shaped, UInt8
 
 QUANTIZATION_LEVELS = 127
 """Steps on either side of zero: a map is off by at most its frame's largest magnitude / 254."""
@@ -90,3 +90,27 @@ def dequantize(
 ) -> Float32[np.ndarray, "time ..."]:
     """Multiplies the steps of each frame by their size."""
     return steps * scale.reshape((-1,) + (1,) * (steps.ndim - 1))
+
+
+def pack_masks(masks: Bool[np.ndarray, "time height width object"]) -> UInt8[np.ndarray, "..."]:
+    """Eight pixels of a row in a byte, the first in its highest bit.
+
+    Returns:
+      [time, object, height, width / 8 rounded up], which gzip makes small: masks change little
+      from frame to frame.
+
+    Example:
+      >>> masks = np.zeros((1, 1, 4, 1), bool)
+      >>> masks[0, 0, 1:3] = True
+      >>> pack_masks(masks).tolist()
+      [[[[96]]]]
+    """
+    return np.packbits(np.moveaxis(masks, -1, 1), axis=-1)
+
+
+def unpack_masks(
+    packed: UInt8[np.ndarray, "time object height byte"], width: int
+) -> Bool[np.ndarray, "time height width object"]:
+    """Reverses `pack_masks`."""
+    bits = np.unpackbits(packed, axis=-1, count=width)
+    return np.moveaxis(bits, 1, -1).astype(np.bool_)

@@ -4,6 +4,7 @@ The folder is made under a temporary name beside its destination and renamed whe
 an interrupted or failed write leaves the earlier report as it was.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -15,18 +16,30 @@ from pathlib import Path
 from typing import Any
 
 from rlvision_jax._version import __version__
-from rlvision_jax.interface.codec import encode_array, quantize
+from rlvision_jax.interface.codec import encode_array, pack_masks, quantize
 from rlvision_jax.interface.layout import (
+    EXAMPLES,
     FORMAT,
+    HUMAN_CHUNK,
     MAIN,
     MARKER,
     SERIES,
     VERSION,
     attribution_file,
+    grids_file,
+    human_file,
+    objects_file,
     observations_file,
     to_script,
 )
-from rlvision_jax.interface.schema import Attribution, Feature, Report, Trajectory
+from rlvision_jax.interface.schema import (
+    Attribution,
+    ExampleGrid,
+    Feature,
+    Layer,
+    Report,
+    Trajectory,
+)
 from rlvision_jax.interface.validation import validate
 
 _ASSETS = ("index.html", "interface.js", "interface.css")
@@ -124,15 +137,36 @@ def _files(report: Report) -> Iterator[tuple[str, bytes]]:
     for path in _ASSETS:
         yield path, built.joinpath(path).read_bytes()
     yield MAIN, to_script(MAIN, _main_content(report))
+    if report.examples is not None:
+        yield EXAMPLES, to_script(EXAMPLES, {"observations": encode_array(report.examples)})
+    for index, layer in enumerate(report.layers):
+        if _has_grids(layer):
+            path = grids_file(index)
+            grids = [[_grid_content(grid) for grid in f.grids] for f in layer.features]
+            yield path, to_script(path, {"features": grids})
+    for index, trajectory in enumerate(report.trajectories):
+        yield from _trajectory_files(report, index, trajectory)
+
+
+def _trajectory_files(
+    report: Report, index: int, trajectory: Trajectory
+) -> Iterator[tuple[str, bytes]]:
     layers = [layer.name for layer in report.layers]
     scores = [score.name for score in report.scores]
-    for index, trajectory in enumerate(report.trajectories):
-        path = observations_file(index)
-        yield path, to_script(path, {"observations": encode_array(trajectory.observations)})
-        for attribution in trajectory.attributions:
-            layer, score = layers.index(attribution.layer), scores.index(attribution.score)
-            path = attribution_file(index, layer, score)
-            yield path, to_script(path, _attribution_content(attribution))
+    path = observations_file(index)
+    yield path, to_script(path, {"observations": encode_array(trajectory.observations)})
+    for attribution in trajectory.attributions:
+        layer, score = layers.index(attribution.layer), scores.index(attribution.score)
+        path = attribution_file(index, layer, score)
+        yield path, to_script(path, _attribution_content(attribution))
+    if trajectory.object_masks is not None:
+        path = objects_file(index)
+        masks = encode_array(pack_masks(trajectory.object_masks))
+        yield path, to_script(path, {"masks": masks})
+    for chunk in range(-(-len(trajectory.human_frames) // HUMAN_CHUNK)):
+        path = human_file(index, chunk)
+        files = trajectory.human_frames[chunk * HUMAN_CHUNK : (chunk + 1) * HUMAN_CHUNK]
+        yield path, to_script(path, {"jpeg": [base64.b64encode(f).decode() for f in files]})
 
 
 def _main_content(report: Report) -> dict[str, Any]:
@@ -144,7 +178,12 @@ def _main_content(report: Report) -> dict[str, Any]:
         "action_names": list(report.action_names),
         "has_levels": report.has_levels,
         "layers": [
-            {"name": layer.name, "features": [_feature_content(f) for f in layer.features]}
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "features": [_feature_content(f) for f in layer.features],
+                "has_grids": _has_grids(layer),
+            }
             for layer in report.layers
         ],
         "scores": [
@@ -155,7 +194,21 @@ def _main_content(report: Report) -> dict[str, Any]:
         "bookmarks": [
             {"kind": b.kind, "trajectory": b.trajectory, "step": b.step} for b in report.bookmarks
         ],
+        "failures": [
+            {"cause": f.cause, "trajectory": f.trajectory, "step": f.step} for f in report.failures
+        ],
+        "object_names": list(report.object_names),
+        "has_examples": report.examples is not None,
     }
+
+
+def _has_grids(layer: Layer) -> bool:
+    return any(feature.grids for feature in layer.features)
+
+
+def _grid_content(grid: ExampleGrid) -> dict[str, Any]:
+    names = ("frames", "strengths", "rows", "columns")
+    return {name: encode_array(getattr(grid, name)) for name in names}
 
 
 def _feature_content(feature: Feature) -> dict[str, Any]:
@@ -177,6 +230,8 @@ def _trajectory_content(report: Report, trajectory: Trajectory) -> dict[str, Any
         "attributions": [
             [layers.index(a.layer), scores.index(a.score)] for a in trajectory.attributions
         ],
+        "has_objects": trajectory.object_masks is not None,
+        "human_chunk": HUMAN_CHUNK if trajectory.human_frames else None,
     }
 
 

@@ -29,6 +29,10 @@ SERIES = (
 FLAGS = ("terminated", "truncated", "level_complete")
 """Those of them that are booleans."""
 
+EXAMPLES = "data/examples.js"
+HUMAN_CHUNK = 32
+"""Frames for people in one file: about 1 MB, which arrives while one looks."""
+
 _PREFIX = "rlvisionReceive("
 _SUFFIX = ");\n"
 
@@ -41,6 +45,21 @@ def observations_file(trajectory: int) -> str:
 def attribution_file(trajectory: int, layer: int, score: int) -> str:
     """File with one attribution: indices of trajectory, layer and score in the report."""
     return f"data/attribution-{trajectory}-{layer}-{score}.js"
+
+
+def grids_file(layer: int) -> str:
+    """File with the dataset examples by position of a layer's features."""
+    return f"data/grids-{layer}.js"
+
+
+def objects_file(trajectory: int) -> str:
+    """File with the object masks of a trajectory."""
+    return f"data/objects-{trajectory}.js"
+
+
+def human_file(trajectory: int, chunk: int) -> str:
+    """File with `HUMAN_CHUNK` consecutive frames for people of a trajectory, or its last ones."""
+    return f"data/human-{trajectory}-{chunk}.js"
 
 
 def to_script(path: str, content: dict[str, Any]) -> bytes:

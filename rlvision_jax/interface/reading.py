@@ -1,5 +1,6 @@
 """Reads a report folder back into the data contract. Host module: reads files."""
 
+import base64
 import hashlib
 import json
 import os
@@ -8,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rlvision_jax.interface.codec import decode_array, dequantize
+from rlvision_jax.interface.codec import decode_array, dequantize, unpack_masks
 from rlvision_jax.interface.export import NotAReportError, is_report
 from rlvision_jax.interface.layout import (
+    EXAMPLES,
     FLAGS,
     MAIN,
     MARKER,
@@ -18,11 +20,16 @@ from rlvision_jax.interface.layout import (
     VERSION,
     attribution_file,
     from_script,
+    grids_file,
+    human_file,
+    objects_file,
     observations_file,
 )
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
+    ExampleGrid,
+    Failure,
     Feature,
     Layer,
     Report,
@@ -60,10 +67,8 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
         )
     files = _Files(folder, marker["files"])
     main = files.load(MAIN)
-    layers = tuple(
-        Layer(name=layer["name"], features=tuple(map(_feature, layer["features"])))
-        for layer in main["layers"]
-    )
+    # What reports of earlier versions lack is read with `get`.
+    layers = tuple(_layer(files, index, layer) for index, layer in enumerate(main["layers"]))
     scores = tuple(
         Score(
             name=score["name"],
@@ -81,7 +86,12 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
             for index, content in enumerate(main["trajectories"])
         ),
         bookmarks=tuple(Bookmark(**bookmark) for bookmark in main["bookmarks"]),
-        has_levels=main.get("has_levels", True),  # not in reports of earlier versions
+        has_levels=main.get("has_levels", True),
+        failures=tuple(Failure(**failure) for failure in main.get("failures", ())),
+        object_names=tuple(main.get("object_names", ())),
+        examples=decode_array(files.load(EXAMPLES)["observations"])
+        if main.get("has_examples")
+        else None,
         provenance=main["provenance"],
     )
 
@@ -107,13 +117,30 @@ class _Files:
         return from_script(path, script)
 
 
-def _feature(content: dict[str, Any]) -> Feature:
+def _layer(files: _Files, index: int, content: dict[str, Any]) -> Layer:
+    grids = (
+        files.load(grids_file(index))["features"]
+        if content.get("has_grids")
+        else [[]] * len(content["features"])
+    )
+    return Layer(
+        name=content["name"],
+        kind=content.get("kind", "attribution"),
+        features=tuple(map(_feature, content["features"], grids)),
+    )
+
+
+def _feature(content: dict[str, Any], grids: list[dict[str, Any]]) -> Feature:
     return Feature(
         name=content["name"],
         color=content["color"],
         direction=decode_array(content["direction"]),
         thumbnails=decode_array(content["thumbnails"]),
         strengths=decode_array(content["strengths"]),
+        grids=tuple(
+            ExampleGrid(**{name: decode_array(array) for name, array in grid.items()})
+            for grid in grids
+        ),
     )
 
 
@@ -137,9 +164,30 @@ def _trajectory(
                 layer=layers[layer].name, score=scores[score].name, maps=maps, residual=residual
             )
         )
+    observations = decode_array(files.load(observations_file(index))["observations"])
+    masks = None
+    if content.get("has_objects"):
+        packed = decode_array(files.load(objects_file(index))["masks"])
+        masks = unpack_masks(packed, observations.shape[2])
     return Trajectory(
         label=content["label"],
-        observations=decode_array(files.load(observations_file(index))["observations"]),
+        observations=observations,
         attributions=tuple(attributions),
+        object_masks=masks,
+        human_frames=_human_frames(files, index, content, len(observations)),
         **series,
+    )
+
+
+def _human_frames(
+    files: _Files, index: int, content: dict[str, Any], num_steps: int
+) -> tuple[bytes, ...]:
+    size = content.get("human_chunk")
+    if not size:
+        return ()
+    chunks = range(-(-num_steps // size))
+    return tuple(
+        base64.b64decode(frame)
+        for chunk in chunks
+        for frame in files.load(human_file(index, chunk))["jpeg"]
     )

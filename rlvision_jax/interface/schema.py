@@ -7,10 +7,27 @@ arrays; signed attribution in units of the score it explains.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleGrid:
+    """For each cell of a grid over the frame, the example where a feature is strongest there.
+
+    Attributes:
+      frames: index into the report's `examples`.
+      strengths: feature activation of that example at the cell's centre.
+      rows: centres of the cells' rows, as shares of the frame's height.
+      columns: centres of the cells' columns, as shares of its width.
+    """
+
+    frames: Int32[np.ndarray, "row column"]
+    strengths: Float32[np.ndarray, "row column"]
+    rows: Float32[np.ndarray, " row"]
+    columns: Float32[np.ndarray, " column"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +40,7 @@ class Feature:
       direction: the row of the factorization, in the layer's channels.
       thumbnails: dataset examples, strongest first: RGB patches of observations, 0-255.
       strengths: feature activation at the centre of each dataset example.
+      grids: dataset examples by position, from few cells to many; may be empty.
     """
 
     name: str
@@ -30,6 +48,7 @@ class Feature:
     thumbnails: UInt8[np.ndarray, "example patch_height patch_width 3"]
     strengths: Float32[np.ndarray, " example"]
     color: str | None = None
+    grids: tuple[ExampleGrid, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +58,13 @@ class Layer:
     Attributes:
       name: such as "2b"; unique in the report.
       features: one per feature of the layer's attribution maps, in their order.
+      kind: "attribution" of a score to the layer, which sums to the score; or its "gradient" at
+        the pixels, whose features are the observation's channels.
     """
 
     name: str
     features: tuple[Feature, ...]
+    kind: Literal["attribution", "gradient"] = "attribution"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +89,8 @@ class Attribution:
       score: name of the score.
       maps: the positive part projected on the features minus the negative part projected,
         each feature times the sum of its direction, so that a map sums to the share of the
-        score that the feature carries.
-      residual: what the features do not carry, summed over channels.
+        score that the feature carries. Of a gradient: per unit of a pixel in [0, 1].
+      residual: what the features do not carry, summed over channels; of a gradient 0.
     """
 
     layer: str
@@ -97,6 +119,8 @@ class Trajectory:
       policy_logits: unnormalized log-probabilities of the actions.
       attributions: any number, at most one per layer and score.
       label: shown in the trajectory list as text; may be empty.
+      object_masks: pixels in which each of the report's `object_names` is seen; None if unknown.
+      human_frames: the same moments as people see the game, one JPEG file each; may be empty.
     """
 
     observations: UInt8[np.ndarray, "time height width 3"]
@@ -111,6 +135,8 @@ class Trajectory:
     policy_logits: Float32[np.ndarray, "time action"]
     attributions: tuple[Attribution, ...] = ()
     label: str = ""
+    object_masks: Bool[np.ndarray, "time height width object"] | None = None
+    human_frames: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +155,21 @@ class Bookmark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An episode that did not reach its goal.
+
+    Attributes:
+      cause: what ended it, such as "saw"; "unknown" where the game does not tell.
+      trajectory: index into the report's trajectories.
+      step: index of the episode's last step on that trajectory's time axis.
+    """
+
+    cause: str
+    trajectory: int
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that the interactive report shows.
 
@@ -141,6 +182,9 @@ class Report:
       bookmarks: see `advantage_bookmarks`.
       has_levels: whether the game has levels with a goal each; else level seeds and
         `level_complete` mean nothing and are not shown.
+      failures: the failed episodes, in the order of trajectories and steps.
+      object_names: what `object_masks` of the trajectories mark; empty if nothing.
+      examples: observations that the features' grids point into, RGB, 0-255; None without grids.
       provenance: what made the report: code version, configuration, environment and its
         options, checkpoint hash, attribution rule and steps. JSON values; shown as text.
     """
@@ -152,4 +196,7 @@ class Report:
     trajectories: tuple[Trajectory, ...]
     bookmarks: tuple[Bookmark, ...] = ()
     has_levels: bool = True
+    failures: tuple[Failure, ...] = ()
+    object_names: tuple[str, ...] = ()
+    examples: UInt8[np.ndarray, "example height width 3"] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)

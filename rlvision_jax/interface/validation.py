@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlvision_jax._checks import check_choice, quoted
-from rlvision_jax.interface.schema import Attribution, Feature, Layer, Report, Trajectory
+from rlvision_jax.interface.schema import (
+    Attribution,
+    ExampleGrid,
+    Feature,
+    Layer,
+    Report,
+    Trajectory,
+)
 
 _SERIES = {
     "actions": np.int32,
@@ -45,18 +52,12 @@ def validate(report: Report) -> None:
         _check_layer(layer)
     for index, trajectory in enumerate(report.trajectories):
         _check_trajectory(f"trajectories[{index}]", trajectory, report)
+    _check_unique("object_names", report.object_names)
+    _check_examples(report)
     for bookmark in report.bookmarks:
-        if not 0 <= bookmark.trajectory < len(report.trajectories):
-            raise ValueError(
-                f"bookmark names trajectory {bookmark.trajectory}; "
-                f"the report has {len(report.trajectories)}"
-            )
-        num_steps = report.trajectories[bookmark.trajectory].actions.size
-        if not 0 <= bookmark.step < num_steps:
-            raise ValueError(
-                f"bookmark names step {bookmark.step}; "
-                f"trajectory {bookmark.trajectory} has {num_steps}"
-            )
+        _check_place("bookmark", bookmark.trajectory, bookmark.step, report)
+    for failure in report.failures:
+        _check_place("failure", failure.trajectory, failure.step, report)
     try:
         json.dumps(dict(report.provenance), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -67,6 +68,39 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise ValueError(f"report.{what} repeats the name {quoted(sorted(repeated))}")
+
+
+def _check_place(what: str, trajectory: int, step: int, report: Report) -> None:
+    if not 0 <= trajectory < len(report.trajectories):
+        raise ValueError(
+            f"{what} names trajectory {trajectory}; the report has {len(report.trajectories)}"
+        )
+    num_steps = report.trajectories[trajectory].actions.size
+    if not 0 <= step < num_steps:
+        raise ValueError(f"{what} names step {step}; trajectory {trajectory} has {num_steps}")
+
+
+def _check_examples(report: Report) -> None:
+    num_examples = 0
+    if report.examples is not None:
+        _check_array("report.examples", report.examples, np.uint8, (None, None, None, 3))
+        num_examples = len(report.examples)
+    for layer in report.layers:
+        for index, feature in enumerate(layer.features):
+            for grid in feature.grids:
+                _check_grid(f'layer "{layer.name}", features[{index}].grids', grid, num_examples)
+
+
+def _check_grid(where: str, grid: ExampleGrid, num_examples: int) -> None:
+    _check_array(f"{where}.frames", grid.frames, np.int32, (None, None))
+    if not grid.frames.size or grid.frames.min() < 0 or grid.frames.max() >= num_examples:
+        raise ValueError(
+            f"{where}.frames must hold indices into the {num_examples} frames of report.examples; "
+            f"got {grid.frames.min(initial=0)} to {grid.frames.max(initial=0)}"
+        )
+    _check_array(f"{where}.strengths", grid.strengths, np.float32, grid.frames.shape)
+    _check_array(f"{where}.rows", grid.rows, np.float32, grid.frames.shape[:1])
+    _check_array(f"{where}.columns", grid.columns, np.float32, grid.frames.shape[1:])
 
 
 def _check_score(name: str, actions: tuple[int, ...] | None, num_actions: int) -> None:
@@ -80,6 +114,7 @@ def _check_score(name: str, actions: tuple[int, ...] | None, num_actions: int) -
 
 
 def _check_layer(layer: Layer) -> None:
+    check_choice("kind of layer", layer.kind, ("attribution", "gradient"))
     if not layer.features:
         raise ValueError(f'layer "{layer.name}" has no features; expected at least one')
     for index, feature in enumerate(layer.features):
@@ -114,6 +149,14 @@ def _check_trajectory(where: str, trajectory: Trajectory, report: Report) -> Non
         raise ValueError(
             f"{where}.actions must lie in 0 to {num_actions - 1} (report.action_names); "
             f"got {trajectory.actions.min()} to {trajectory.actions.max()}"
+        )
+    if trajectory.object_masks is not None:
+        shape = (*trajectory.observations.shape[:3], len(report.object_names))
+        _check_array(f"{where}.object_masks", trajectory.object_masks, np.bool_, shape)
+    if len(trajectory.human_frames) not in (0, num_steps):
+        raise ValueError(
+            f"{where}.human_frames must be empty or one for each of {num_steps} steps; got "
+            f"{len(trajectory.human_frames)}"
         )
     pairs = [(attribution.layer, attribution.score) for attribution in trajectory.attributions]
     if len(set(pairs)) < len(pairs):

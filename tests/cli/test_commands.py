@@ -35,7 +35,7 @@ def report(agent, tmp_path_factory):
 def _interface(agent, folder, *more):
     sizes = ["--num-trajectories", "2", "--num-steps", "6", "--num-frames", "16"]
     sizes += ["--frame-interval", "2", "--num-envs", "8", "--num-features", "3"]
-    sizes += ["--num-examples", "4", "--num-integration-steps", "2", "--layer", "conv2"]
+    sizes += ["--num-examples", "4", "--num-integration-steps", "2", "--layers", "conv2"]
     return ["interface", agent, "--out", str(folder), *sizes, *more]
 
 
@@ -150,7 +150,7 @@ def test_truncated_parameters_are_one_line(agent, tmp_path):
 
 
 def test_unknown_layer_is_one_line(agent, tmp_path):
-    arguments = _interface(agent, tmp_path / "report", "--layer", "2b")
+    arguments = _interface(agent, tmp_path / "report", "--layers", "2b")
     assert_one_line(main_status(arguments), 'unknown layer "2b"', '"conv1", "conv2", "conv3"')
     assert not (tmp_path / "report").exists()
 

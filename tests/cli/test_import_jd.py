@@ -63,7 +63,7 @@ def test_an_agent_that_cannot_play_here_says_so(write, tmp_path, capsys):
     message = run(folder, "--env", "procgen:coinrun", "--num-levels", "1", command="evaluate")
     assert message.startswith("rlvision: procgen:coinrun has 15 actions, but the policy chooses")
     message = run(
-        folder, "--layer", "conv2", "--out", str(tmp_path / "report"), command="interface"
+        folder, "--layers", "conv2", "--out", str(tmp_path / "report"), command="interface"
     )
     assert message.startswith('rlvision: the agent\'s config has no "env"')
 

@@ -1,10 +1,14 @@
 import dataclasses
+import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rlvision_jax.interface import (
     Attribution,
+    ExampleGrid,
+    Failure,
     Feature,
     Layer,
     Report,
@@ -15,15 +19,45 @@ from rlvision_jax.interface import (
 
 NUM_STEPS = 24
 ACTION_NAMES = ("LEFT", "", "RIGHT", "RIGHT+UP")
+NUM_EXAMPLES = 12
 
 
-def make_feature(rng, name, num_channels=6):
+def make_grid(rng, size):
+    centres = ((np.arange(size) + 0.5) / size).astype(np.float32)
+    strengths = rng.random((size, size), np.float32)
+    strengths[0, 0] = 0
+    return ExampleGrid(
+        frames=rng.integers(0, NUM_EXAMPLES, (size, size), np.int32),
+        strengths=strengths,
+        rows=centres,
+        columns=centres,
+    )
+
+
+def make_feature(rng, name, num_channels=6, grid_sizes=()):
     return Feature(
         name=name,
         direction=rng.random(num_channels, np.float32),
         thumbnails=rng.integers(0, 256, (3, 8, 10, 3), np.uint8),
         strengths=np.array([3, 2, 1], np.float32),
+        grids=tuple(make_grid(rng, size) for size in grid_sizes),
     )
+
+
+def make_channel(name, color, index):
+    return Feature(
+        name=name,
+        color=color,
+        direction=np.eye(3, dtype=np.float32)[index],
+        thumbnails=np.zeros((0, 1, 1, 3), np.uint8),
+        strengths=np.zeros(0, np.float32),
+    )
+
+
+def make_jpeg(color):
+    file = io.BytesIO()
+    Image.new("RGB", (128, 128), color).save(file, "JPEG")
+    return file.getvalue()
 
 
 def make_attribution(rng, layer, score, size, num_features):
@@ -66,25 +100,54 @@ def make_trajectory(rng, label):
             make_attribution(rng, "2b", "value", 32, 3),
             make_attribution(rng, "2b", "RIGHT logits", 32, 3),
             make_attribution(rng, "3a", "value", 16, 2),
+            dataclasses.replace(
+                make_attribution(rng, "pixels", "value", 64, 3),
+                residual=np.zeros((NUM_STEPS, 64, 64), np.float32),
+            ),
         ),
+        object_masks=rng.random((NUM_STEPS, 64, 64, 2)) < 0.02,
     )
 
 
 @pytest.fixture(scope="session")
 def report():
-    """Two trajectories, two layers, two scores, of random numbers."""
+    """Two trajectories, two layers and the pixels, two scores, of random numbers."""
     rng = np.random.default_rng(0)
-    trajectories = (make_trajectory(rng, ""), make_trajectory(rng, "unseen levels"))
+    trajectories = (
+        # Pictures for people, of one grey each.
+        dataclasses.replace(
+            make_trajectory(rng, ""),
+            human_frames=tuple(make_jpeg((10 * t,) * 3) for t in range(NUM_STEPS)),
+        ),
+        make_trajectory(rng, "unseen levels"),
+    )
+    names = ("coin", "saw", "wall")
+    colors = ("#ff0000", "#00ff00", "#0000ff")
+    channels = zip(("red", "green", "blue"), colors, range(3), strict=True)
     return Report(
         title="A test report",
         action_names=ACTION_NAMES,
         layers=(
-            Layer(name="2b", features=tuple(make_feature(rng, n) for n in ("coin", "saw", "wall"))),
+            Layer(
+                name="2b",
+                features=tuple(make_feature(rng, n, grid_sizes=(2, 4)) for n in names),
+            ),
             Layer(name="3a", features=tuple(make_feature(rng, n) for n in ("sky", "ground"))),
+            Layer(
+                name="pixels",
+                kind="gradient",
+                features=tuple(make_channel(*channel) for channel in channels),
+            ),
         ),
         scores=(Score(name="value"), Score(name="RIGHT logits", actions=(2, 3))),
         trajectories=trajectories,
         bookmarks=advantage_bookmarks(trajectories, num_per_kind=2),
+        failures=(
+            Failure(cause="saw", trajectory=0, step=14),
+            Failure(cause="lava", trajectory=1, step=14),
+        ),
+        object_names=("agent", "saw"),
+        examples=rng.integers(0, 256, (NUM_EXAMPLES, 64, 64, 3), np.uint8),
         provenance={"code": "rlvision_jax", "environment_options": {"num_levels": 0}},
     )
 

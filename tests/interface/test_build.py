@@ -1,17 +1,23 @@
 """The report's numbers against the functions that they come from."""
 
 import dataclasses
+import io
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from rlvision_jax import envs, models, training
+from rlvision_jax.attribution import attribute
 from rlvision_jax.interface import ReportConfig, build_report, validate
+from rlvision_jax.interface.config import chosen_layers
+from rlvision_jax.interface.recording import RecordingEnv
 from rlvision_jax.training import played_advantages
 
 _CONFIG = ReportConfig(
-    layer="conv2",
+    layers=("conv2", "pixels"),
+    scores=("value", "right|right+up"),
     num_features=3,
     num_trajectories=2,
     num_steps=8,
@@ -19,8 +25,10 @@ _CONFIG = ReportConfig(
     frame_interval=2,
     num_envs=4,
     num_examples=4,
+    num_position_examples=6,
     num_integration_steps=50,
     rule="midpoint",
+    human=True,
 )
 _AGENT = {"env": "procgen:coinrun", "env_options": {"distribution_mode": "easy"}}
 
@@ -41,20 +49,77 @@ def test_report_is_valid_and_says_what_made_it(agent, report):
     assert report.provenance["report"]["rule"] == "midpoint"
     assert report.provenance["policy"]["name"] == "nature"
     assert report.provenance["agent"] == _AGENT
-    assert len(report.layers[0].features) == 3
+    assert [layer.name for layer in report.layers] == ["pixels", "conv2"]
+    assert len(report.layers[1].features) == 3
+    assert [score.name for score in report.scores] == ["value", "right | right+up logits"]
 
 
-def test_attribution_of_each_frame_sums_to_the_value_it_explains(agent, report):
+def test_attribution_of_each_frame_sums_to_the_score_it_explains(agent, report):
     policy, params = agent
     silent = np.zeros((1, *policy.layer_shape("conv2")), np.float32)
-    _, value_when_silent = policy.head(params, silent, "conv2")
+    silent_logits, silent_value = policy.head(params, silent, "conv2")
+    actions = list(report.scores[1].actions)
     for trajectory in report.trajectories:
-        (attribution,) = trajectory.attributions
-        explained = attribution.maps.sum((1, 2, 3)) + attribution.residual.sum((1, 2))
-        # 50 midpoint steps through two ReLU layers: the error falls with their number
-        np.testing.assert_allclose(
-            explained, trajectory.values - np.asarray(value_when_silent), atol=2e-3
-        )
+        _, _, *attributions = trajectory.attributions
+        logits = trajectory.policy_logits[:, actions].sum(1)
+        expected = {
+            "value": trajectory.values - np.asarray(silent_value),
+            "right | right+up logits": logits - np.asarray(silent_logits)[0, actions].sum(),
+        }
+        for attribution in attributions:
+            explained = attribution.maps.sum((1, 2, 3)) + attribution.residual.sum((1, 2))
+            # 50 midpoint steps through two ReLU layers: the error falls with their number
+            np.testing.assert_allclose(explained, expected[attribution.score], atol=2e-3)
+
+
+def test_the_pixels_show_the_gradient_of_each_score(agent, report):
+    trajectory = report.trajectories[0]
+    _, attribution, *_ = trajectory.attributions
+    assert (attribution.layer, attribution.score) == ("pixels", "right | right+up logits")
+    gradient = attribute(
+        *agent, trajectory.observations, None, report.scores[1].actions, num_steps=1
+    )
+    # Alone, not beside the value: summed in another order.
+    np.testing.assert_allclose(attribution.maps, gradient, atol=1e-5 * np.abs(gradient).max())
+    assert not attribution.residual.any()
+    assert report.layers[0].kind == "gradient"
+    assert [feature.color for feature in report.layers[0].features][:2] == ["#ff0000", "#00ff00"]
+
+
+def test_objects_are_those_of_the_moments_shown(report):
+    assert report.object_names == envs.OBJECT_NAMES
+    agent = envs.OBJECT_NAMES.index("agent")
+    env = envs.make_host("procgen:coinrun", num_envs=2, seed=1, distribution_mode="easy")
+    env.reset()
+    for index, trajectory in enumerate(report.trajectories):
+        masks = trajectory.object_masks
+        assert masks.shape == (8, 64, 64, len(envs.OBJECT_NAMES))
+        np.testing.assert_array_equal(masks[0], envs.object_masks(env.get_state()[index]))
+        # The picture follows the agent: it stays near the middle.
+        rows, columns = np.nonzero(masks[..., agent].any(0))
+        assert 20 < columns.mean() < 44
+        assert rows.size
+    env.close()
+
+
+def test_pictures_for_people_are_of_the_same_moments(report):
+    for trajectory in report.trajectories:
+        for observation, file in zip(trajectory.observations, trajectory.human_frames, strict=True):
+            picture = Image.open(io.BytesIO(file))
+            assert picture.size == (512, 512)
+            small = np.asarray(picture.resize((64, 64), Image.Resampling.BOX), float)
+            # Both draw the same scene, by other rules: edges differ, the whole does not.
+            assert np.corrcoef(small.ravel(), observation.astype(float).ravel())[0, 1] > 0.9
+
+
+def test_examples_by_position_come_from_the_frames_sampled(report):
+    assert report.examples.shape == (6, 64, 64, 3)
+    for feature in report.layers[1].features:
+        sizes = [grid.frames.shape for grid in feature.grids]
+        assert sizes == sorted(sizes)
+        for grid in feature.grids:
+            assert grid.frames.max() < 6
+            assert grid.strengths.max() <= feature.strengths[0] + 1e-6  # interpolated
 
 
 def test_logits_and_values_belong_to_the_frames_shown(agent, report):
@@ -91,7 +156,7 @@ def test_advantages_use_the_agents_own_scale_and_discount():
 
 def test_unknown_layer_is_refused_before_playing(agent):
     with pytest.raises(ValueError, match='unknown layer "2b"'):
-        build_report(*agent, {}, ReportConfig(layer="2b"), title="")
+        build_report(*agent, {}, ReportConfig(layers=("2b",)), title="")
 
 
 @pytest.mark.parametrize("field", ["num_features", "num_steps", "frame_interval"])
@@ -107,8 +172,30 @@ def test_unknown_rule_is_refused():
 
 def test_the_middle_layer_of_another_game_is_shown_unless_one_is_named(agent):
     starpilot = {"env": "procgen:starpilot", "env_options": {"distribution_mode": "easy"}}
-    report = build_report(*agent, starpilot, dataclasses.replace(_CONFIG, layer=None), title="")
+    config = dataclasses.replace(_CONFIG, layers=(), human=False)
+    report = build_report(*agent, starpilot, config, title="")
     validate(report)
     assert [layer.name for layer in report.layers] == ["conv2"]
     assert report.has_levels
     assert report.action_names == envs.ACTION_NAMES
+    assert report.object_names == ()  # only CoinRun's are known
+
+
+def test_layers_come_in_the_networks_order():
+    policy = models.make("clear")
+    assert chosen_layers(policy, ("all", "pixels")) == ("pixels", *policy.layer_names)
+    assert chosen_layers(policy, ("3a", "1a")) == ("1a", "3a")
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_one_name_in_place_of_several_is_refused():
+    with pytest.raises(ValueError, match=r'layers must be a tuple of names; got "2b"'):
+        ReportConfig(layers="2b")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="scores must name at least one"):
+        ReportConfig(scores=())
+
+
+def test_games_without_pictures_for_people_are_refused():
+    env = envs.make_host("gymnax:Breakout-MinAtar", num_envs=1)
+    with pytest.raises(ValueError, match="draws no frames for people"):
+        RecordingEnv(env, objects=False, human=True)

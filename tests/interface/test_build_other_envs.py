@@ -58,7 +58,7 @@ def test_reports_show_frames_as_people_see_them(tmp_path, name, shape, action_na
     validate(report)
     assert report.action_names == action_names
     assert not report.has_levels
-    assert report.provenance["report"]["layer"] == "pool"
+    assert report.provenance["report"]["layers"] == ("pool",)
     (trajectory,) = report.trajectories
     assert trajectory.observations.shape == (6, *shape[:2], 3)
     env = envs.make_host(name, num_envs=1, seed=1, num_threads=1, **options)

@@ -3,7 +3,14 @@ import base64
 import numpy as np
 import pytest
 
-from rlvision_jax.interface.codec import decode_array, dequantize, encode_array, quantize
+from rlvision_jax.interface.codec import (
+    decode_array,
+    dequantize,
+    encode_array,
+    pack_masks,
+    quantize,
+    unpack_masks,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.float32])
@@ -70,3 +77,10 @@ def test_silent_frames_stay_silent():
     maps[1, 0] = np.finfo(np.float32).smallest_subnormal  # has no 127th part in float32
     steps, scale = quantize(maps)
     np.testing.assert_array_equal(dequantize(steps, scale), np.zeros((2, 3)))
+
+
+def test_masks_of_any_width_come_back():
+    masks = np.random.default_rng(0).random((3, 5, 11, 2)) < 0.3
+    packed = pack_masks(masks)
+    assert packed.shape == (3, 2, 5, 2)
+    np.testing.assert_array_equal(unpack_masks(packed, 11), masks)

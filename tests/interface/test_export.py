@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from rlvision_jax.interface import (
     read_report,
     write_report,
 )
+from rlvision_jax.interface.layout import from_script, to_script
 
 
 def contents(folder):
@@ -72,7 +74,9 @@ def test_the_marker_lists_every_file_with_its_size(report, tmp_path):
 
 def test_an_earlier_report_is_replaced_whole(report, tmp_path):
     write_report(report, tmp_path / "report")
-    smaller = dataclasses.replace(report, trajectories=report.trajectories[:1], bookmarks=())
+    smaller = dataclasses.replace(
+        report, trajectories=report.trajectories[:1], bookmarks=(), failures=()
+    )
     write_report(smaller, tmp_path / "report")
     assert not (tmp_path / "report" / "data" / "observations-1.js").exists()
     assert_same(smaller, read_report(tmp_path / "report"))
@@ -180,7 +184,7 @@ def test_text_from_the_report_stays_data(report, tmp_path):
     layer = dataclasses.replace(
         report.layers[0], features=(feature, *report.layers[0].features[1:])
     )
-    hostile_report = dataclasses.replace(report, title=hostile, layers=(layer, report.layers[1]))
+    hostile_report = dataclasses.replace(report, title=hostile, layers=(layer, *report.layers[1:]))
     write_report(hostile_report, tmp_path / "report")
     files = contents(tmp_path / "report")
     assert b"alert(1)" not in files["index.html"]
@@ -207,3 +211,33 @@ def test_reading_names_what_is_wrong(report, tmp_path):
     (folder / "report.json").write_text(json.dumps(marker | {"version": 99}))
     with pytest.raises(ReportDataError, match="format version 99; this version reads 1"):
         read_report(folder)
+
+
+def test_a_report_of_an_earlier_version_lacks_what_came_later(report, tmp_path):
+    """What was added to the format is read as absent where a file does not have it."""
+    plain = dataclasses.replace(
+        report,
+        layers=report.layers[1:2],
+        trajectories=tuple(
+            dataclasses.replace(
+                t, attributions=t.attributions[2:3], object_masks=None, human_frames=()
+            )
+            for t in report.trajectories
+        ),
+        failures=(),
+        object_names=(),
+        examples=None,
+    )
+    folder = write_report(plain, tmp_path / "report").parent
+    main = folder / "data" / "report.js"
+    content = from_script("data/report.js", main.read_bytes())
+    for name in ("failures", "object_names", "has_examples"):
+        del content[name]
+    for part in (*content["layers"], *content["trajectories"]):
+        for name in ("kind", "has_grids", "has_objects", "human_chunk"):
+            part.pop(name, None)
+    main.write_bytes(to_script("data/report.js", content))
+    marker = json.loads((folder / "report.json").read_text())
+    marker["files"]["data/report.js"]["sha256"] = hashlib.sha256(main.read_bytes()).hexdigest()
+    (folder / "report.json").write_text(json.dumps(marker))
+    assert_same(plain, read_report(folder))

@@ -436,7 +436,7 @@ def test_markup_is_shown_as_text(open_page, report, tmp_path):
     feature = dataclasses.replace(report.layers[0].features[0], name=markup)
     layers = (
         dataclasses.replace(report.layers[0], features=(feature, *report.layers[0].features[1:])),
-        report.layers[1],
+        *report.layers[1:],
     )
     trajectories = (dataclasses.replace(report.trajectories[0], label=markup),)
     hostile = dataclasses.replace(
@@ -445,6 +445,7 @@ def test_markup_is_shown_as_text(open_page, report, tmp_path):
         layers=layers,
         trajectories=trajectories,
         bookmarks=(),
+        failures=(),
         action_names=(markup, *report.action_names[1:]),
         provenance={markup: {markup: markup}},
     )

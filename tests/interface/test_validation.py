@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from rlvision_jax.interface import Bookmark, Score, validate
+from rlvision_jax.interface import Bookmark, Failure, Score, validate
 
 
 def test_the_report_of_these_tests_is_valid(report):
@@ -83,13 +83,36 @@ def test_attributions_must_name_what_the_report_has(report, replaced):
             "trajectory 2; the report has 2",
         ),
         ({"bookmarks": (Bookmark(kind="low", trajectory=0, step=24),)}, "trajectory 0 has 24"),
+        (
+            {"failures": (Failure(cause="saw", trajectory=0, step=24),)},
+            "failure names step 24; trajectory 0 has 24",
+        ),
+        ({"object_names": ("saw", "saw")}, 'report.object_names repeats the name "saw"'),
+        (
+            {"object_names": ("saw",)},
+            "object_masks must have shape [24, 64, 64, 1]; got [24, 64, 64, 2]",
+        ),
+        ({"examples": None}, "must hold indices into the 0 frames of report.examples; got 0 to"),
         ({"provenance": {"checkpoint": object()}}, "report.provenance is not JSON"),
         ({"provenance": {"loss": float("nan")}}, "report.provenance is not JSON"),
     ],
 )
 def test_wrong_reports_are_named(report, changes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         validate(dataclasses.replace(report, **changes))
+
+
+def test_pictures_for_people_are_of_every_step(report, replaced):
+    frames = report.trajectories[0].human_frames
+    with pytest.raises(ValueError, match="must be empty or one for each of 24 steps; got 23"):
+        validate(replaced(human_frames=frames[1:]))
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_the_kind_of_a_layer_is_one_of_two(report):
+    wrong = dataclasses.replace(report.layers[2], kind="saliency")
+    with pytest.raises(ValueError, match='unknown kind of layer "saliency"'):
+        validate(dataclasses.replace(report, layers=(*report.layers[:2], wrong)))
 
 
 @pytest.mark.usefixtures("as_in_production")
@@ -109,4 +132,4 @@ def test_wrong_features_are_named(report):
         validate(with_first_feature(direction=np.ones(5, np.float32)))
     empty = dataclasses.replace(layer, features=())
     with pytest.raises(ValueError, match='layer "2b" has no features'):
-        validate(dataclasses.replace(report, layers=(empty, report.layers[1])))
+        validate(dataclasses.replace(report, layers=(empty, *report.layers[1:])))

@@ -17,7 +17,7 @@ LAYER = "conv2"
 _AGENT = {"env": "procgen:coinrun", "env_options": {"distribution_mode": "easy"}}
 # As many frames as steps: the attributions of both compile once.
 _REPORT = interface.ReportConfig(
-    layer=LAYER,
+    layers=(LAYER,),
     num_features=2,
     num_trajectories=1,
     num_steps=8,
