@@ -1,4 +1,6 @@
-"""Edits of weights that blind a policy to one feature (appendix A of Hilton et al. 2020).
+"""Edits of weights that blind a policy to one feature, or strengthen it for the policy.
+
+Blinding is appendix A of Hilton et al. 2020; scaling by another factor is ours.
 
 Host module: computes in NumPy, in float64.
 """
@@ -42,12 +44,41 @@ def project_out(
 
     Source: Hilton et al. 2020, appendix A, doi 10.23915/distill.00029.
     """
+    return scale_direction(policy, params, layer, direction, 0.0)
+
+
+def scale_direction(
+    policy: VisionPolicy,
+    params: Params,
+    layer: str,
+    direction: Float[Array | np.ndarray, " channel"],
+    factor: float | int,
+) -> Params:
+    """Makes everything that reads a layer see one direction of it stronger or weaker.
+
+    As if the layer's activation were stretched along the direction by the factor, and nothing
+    else changed.
+
+    Args:
+      policy: as in `project_out`.
+      params: parameters to start from; left as they are.
+      layer: one of `policy.layer_names`.
+      direction: over the channels of the layer, of any length but 0.
+      factor: 0 removes the direction (`project_out`), 1 changes nothing, 2 doubles it, -1 turns
+        it around.
+
+    Returns:
+      New parameters, which share every array with the old but one kernel.
+
+    Raises:
+      ValueError: as `project_out`; or if the factor is not finite.
+    """
     check_layer(policy, layer)
     if not isinstance(policy, Policy):
         raise ValueError(
-            f'project_out knows the kernels of models.Policy only; got "{policy.name}", a '
-            f"{type(policy).__name__}: put project_out_of_kernel(kernel, direction) of the kernel "
-            f'that reads "{layer}" into its params'
+            f'edits know the kernels of models.Policy only; got "{policy.name}", a '
+            f"{type(policy).__name__}: put project_out_of_kernel(kernel, direction), or "
+            f'scale_in_kernel, of the kernel that reads "{layer}" into its params'
         )
     num_channels = policy.layer_shape(layer)[-1]
     if np.shape(direction) != (num_channels,):
@@ -56,7 +87,7 @@ def project_out(
             f"got shape {list(np.shape(direction))}"
         )
     path = ("params", *policy.network.consumer(layer), "kernel")
-    return _replace(params, path, lambda kernel: project_out_of_kernel(kernel, direction))
+    return _replace(params, path, lambda kernel: scale_in_kernel(kernel, direction, factor))
 
 
 def project_out_of_kernel(
@@ -86,10 +117,44 @@ def project_out_of_kernel(
       [[ 0.5 -0.5]
        [-0.5  0.5]]
     """
+    return scale_in_kernel(kernel, direction, 0.0, channel_axis=channel_axis)
+
+
+def scale_in_kernel(
+    kernel: Float[Array | np.ndarray, "*shape"],
+    direction: Float[Array | np.ndarray, " channel"],
+    factor: float | int,
+    *,
+    channel_axis: int = -2,
+) -> Float[Array, "*shape"]:
+    """Makes a kernel see one direction of the layer it reads stronger or weaker.
+
+    Args:
+      kernel: as in `project_out_of_kernel`.
+      direction: over the channels of the layer, of any length but 0.
+      factor: of what the kernel answers to the direction; 0 removes it, 1 changes nothing.
+      channel_axis: as in `project_out_of_kernel`.
+
+    Returns:
+      A kernel whose answer to the direction is `factor` times the old one, and the same to all
+      that is orthogonal to it.
+
+    Raises:
+      ValueError: if the direction is zero or not finite, the factor is not finite, or the
+        direction's length does not divide the axis.
+
+    Example:
+      >>> kernel, direction = jnp.eye(2)[None, None], jnp.ones(2)
+      >>> doubled = scale_in_kernel(kernel, direction, 2.0)
+      >>> print(direction @ doubled[0, 0], jnp.array([1.0, -1.0]) @ doubled[0, 0])
+      [2. 2.] [ 1. -1.]
+    """
     direction = np.asarray(direction, np.float64)
     norm = np.linalg.norm(direction)
     if not (np.isfinite(norm) and norm > 0):
         raise ValueError(f"direction must be finite and not zero; got one of norm {norm}")
+    if not np.isfinite(factor):
+        raise ValueError(f"factor must be finite; got {factor}")
     size = kernel.shape[channel_axis]
     if size % len(direction):
         raise ValueError(
@@ -99,7 +164,7 @@ def project_out_of_kernel(
     unit = direction / norm
     last = np.moveaxis(np.asarray(kernel, np.float64), channel_axis, -1)
     rows = last.reshape(-1, len(unit))
-    rows = rows - (rows @ unit)[:, None] * unit
+    rows = rows + (factor - 1) * (rows @ unit)[:, None] * unit
     edited = np.moveaxis(rows.reshape(last.shape), -1, channel_axis)
     return jnp.asarray(edited, kernel.dtype)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlvision_jax import models
-from rlvision_jax.editing import project_out
+from rlvision_jax.editing import project_out, scale_direction
 
 # Where each kernel reads its layer: behind a convolution, inside a stack, behind the flattening.
 PLACES = [("clear", "2b"), ("clear", "4a"), ("impala", "stack1"), ("nature", "conv3")]
@@ -66,6 +66,30 @@ def test_moving_along_the_direction_changes_nothing(make_policy):
         assert np.abs(unedited[0][index] - unedited[1][index]).max() > 1e-3
 
 
+@pytest.mark.parametrize("factor", [2.0, -1.0, 0.5])
+def test_scaling_is_stretching_the_layer_along_the_direction(make_policy, factor):
+    policy, params = make_policy("nature")
+    v = direction(64) / np.linalg.norm(direction(64))
+    activation = np.random.default_rng(1).uniform(size=(2, *policy.layer_shape("conv3")))
+    stretched = activation + (factor - 1) * (activation @ v)[..., None] * v
+    scaled = scale_direction(policy, params, "conv3", v, factor)
+    ours = policy.head(scaled, jnp.asarray(activation, jnp.float32), "conv3")
+    expected = policy.head(params, jnp.asarray(stretched, jnp.float32), "conv3")
+    for index in (0, 1):
+        # Differences of float32 sums over 64 channels and more.
+        np.testing.assert_allclose(ours[index], expected[index], atol=1e-4)
+
+
+def test_scaling_twice_is_scaling_by_the_product(make_policy):
+    policy, params = make_policy("nature")
+    v = direction(64)
+    twice = scale_direction(policy, params, "conv3", v, 3.0)
+    back = scale_direction(policy, twice, "conv3", v, 1 / 3)
+    for ours, expected in zip(jax.tree.leaves(back), jax.tree.leaves(params), strict=True):
+        # Two roundings to float32 of entries below 1.
+        np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(("name", "layer"), PLACES)
 def test_once_is_enough_and_length_does_not_matter(make_policy, name, layer):
     policy, params = make_policy(name)
@@ -112,6 +136,12 @@ def test_a_direction_that_is_none_is_an_error(make_policy, v, message):
     policy, params = make_policy("nature")
     with pytest.raises(ValueError, match=message):
         project_out(policy, params, "conv3", v)
+
+
+def test_a_factor_that_is_no_number_is_an_error(make_policy):
+    policy, params = make_policy("nature")
+    with pytest.raises(ValueError, match="factor must be finite; got nan"):
+        scale_direction(policy, params, "conv3", np.ones(64), float("nan"))
 
 
 def test_an_unknown_layer_is_an_error(make_policy):
