@@ -1,0 +1,321 @@
+"""How interpretable an agent's features are: the score of each, beside features of known answer.
+
+Does by ground truth what two people did by eye in "Interpretability and generalization" of Hilton
+et al. 2020. docs/studies/interpretability.md defines the score.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from rlvision_jax import checkpoint
+from rlvision_jax._checks import check_at_least
+from rlvision_jax._types import Params
+from rlvision_jax.factorization import fit_nmf
+from rlvision_jax.features import Directions, attribution_maps, find_directions
+from rlvision_jax.models import VisionPolicy, check_layer
+from rlvision_jax.studies import figures
+from rlvision_jax.studies.cells import Cells
+from rlvision_jax.studies.labelled_frames import (
+    LabelledFrames,
+    check_ground_truth,
+    sample_labelled_frames,
+)
+from rlvision_jax.studies.object_classes import TILE, class_shares, position_classes
+from rlvision_jax.studies.planted import planted_detectors, random_directions
+from rlvision_jax.studies.receptive_fields import receptive_fields
+from rlvision_jax.studies.scoring import (
+    FeatureScore,
+    ScoreConfig,
+    percentile_interval,
+    score_feature,
+)
+from rlvision_jax.studies.tables import Column, Table, Value
+
+Notify = Callable[[str, int, int], None]
+"""Called with the name of a stage, the work done in it, and its whole work."""
+
+# Frames of which activations are computed at once.
+_CHUNK = 64
+
+_PARTS = ("consistency", "relevance", "coverage", "stability", "hits", "chance")
+
+MEAN = "mean"
+"""The row of the mean over an agent's features."""
+
+_COLUMNS = (
+    Column("feature", "its number from 1, the name of a planted one, or the mean of the numbered"),
+    Column("planted", "whether it was made to test the score"),
+    Column("object_class", "what its strongest attributions lie on; empty: nothing beyond chance"),
+    Column("score", "consistency x relevance x stability x (1 + coverage) / 2", "0 to 1"),
+    Column("score_low", "lower end of its 95% interval, over resampled levels", "0 to 1"),
+    Column("score_high", "upper end", "0 to 1"),
+    Column("consistency", "(hits - chance) / (1 - chance)", "0 to 1"),
+    Column("relevance", "whether the class matters to the task", "0 to 1"),
+    Column("coverage", "frames with the class in which it speaks up there", "share of frames"),
+    Column("stability", "resamples that find the same class", "share of resamples"),
+    Column("hits", "strongest attributions that lie on the class", "share of attribution"),
+    Column("chance", "the same of other frames in the same places", "share of attribution"),
+    Column("raises", "strongest attributions that are positive", "share of frames"),
+    Column("share", "of all features' attribution, by magnitude", "share of attribution"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InterpretabilityConfig:
+    """What is scored, on which frames.
+
+    Attributes:
+      layer: whose features are scored; None: the middle one, which is 2b of the clear network.
+      num_features: features of the layer.
+      basis: what the features are found in: attributions of the value, as the article does, or
+        activations.
+      num_frames: observations that features are found in and scored on.
+      frame_interval: steps between two of these observations of one environment.
+      num_envs: environments that they are played in.
+      strongest: share of frames that count: those in which a feature is strongest.
+      reach: how far beside an object an attribution still points at it, pixels.
+      resamples: of the levels, for the stability and the intervals.
+      planted: score planted features too, of which the answer is known.
+      seed: of levels, actions and resamples.
+    """
+
+    layer: str | None = None
+    num_features: int = 8
+    basis: Literal["attribution", "activation"] = "attribution"
+    num_frames: int = 4096
+    frame_interval: int = 128
+    num_envs: int = 32
+    strongest: float = 0.1
+    reach: int = TILE
+    resamples: int = 500
+    planted: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("num_features", "num_frames", "frame_interval", "num_envs", "reach"):
+            check_at_least(name, getattr(self, name), 1)
+        check_at_least("seed", self.seed, 0)
+        self.score_config  # noqa: B018 (checks its numbers)
+
+    @property
+    def score_config(self) -> ScoreConfig:
+        """How each feature is scored."""
+        return ScoreConfig(strongest=self.strongest, resamples=self.resamples, seed=self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class InterpretabilityResult:
+    """Outcome of the study.
+
+    Attributes:
+      rows: of the table: the features, their mean, then the planted ones.
+    """
+
+    rows: tuple[Mapping[str, Value], ...]
+
+    @property
+    def table(self) -> Table:
+        """A row for each feature."""
+        return Table(_COLUMNS, self.rows)
+
+
+def study_interpretability(
+    policy: VisionPolicy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    config: InterpretabilityConfig,
+    *,
+    cells: Cells,
+    num_threads: int = 4,
+    notify: Notify = lambda stage, done, total: None,
+) -> InterpretabilityResult:
+    """Plays an agent, finds its features and scores them.
+
+    Args:
+      policy: of the agent.
+      params: its parameters.
+      agent_config: as `checkpoint.load` returned it.
+      config: what is scored.
+      cells: where finished work lies: one cell.
+      num_threads: threads that step the environments.
+      notify: told of progress.
+
+    Raises:
+      ValueError: if the ground truth of the environment is not known, or the layer is unknown.
+    """
+    check_ground_truth(agent_config)
+    layer = (
+        policy.layer_names[len(policy.layer_names) // 2] if config.layer is None else config.layer
+    )
+    check_layer(policy, layer)
+    config = dataclasses.replace(config, layer=layer)
+
+    def compute() -> list[dict[str, Value]]:
+        rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
+        frames = sample_labelled_frames(
+            policy,
+            params,
+            agent_config,
+            num_frames=config.num_frames,
+            interval=config.frame_interval,
+            num_envs=config.num_envs,
+            seed=config.seed,
+            num_threads=num_threads,
+            on_step=lambda step: notify("playing", step, rounds),
+        )
+        return score_layer(policy, params, frames, config, notify=notify)
+
+    depends_on = {
+        "parameters": checkpoint.fingerprint(params),
+        "env": agent_config["env"],
+        "env_options": dict(agent_config.get("env_options", {})),
+        **dataclasses.asdict(config),
+    }
+    rows = cells.run(f"{layer.lower()}-{config.basis}", depends_on, compute)
+    return InterpretabilityResult(tuple(rows))
+
+
+def score_layer(
+    policy: VisionPolicy,
+    params: Params,
+    frames: LabelledFrames,
+    config: InterpretabilityConfig,
+    *,
+    notify: Notify = lambda stage, done, total: None,
+) -> list[dict[str, Value]]:
+    """Finds the features of a layer in frames, and scores them there.
+
+    Args:
+      policy: of the agent.
+      params: its parameters.
+      frames: with ground truth.
+      config: how; `layer` must be named.
+      notify: told of progress.
+
+    Returns:
+      Rows of the table of `InterpretabilityResult`.
+
+    Raises:
+      ValueError: if no layer is named or it is unknown, or as `factorization.fit_signed`.
+    """
+    if config.layer is None:
+        raise ValueError("score_layer needs the name of a layer in its config; got None")
+    check_layer(policy, config.layer)
+    notify("finding features", 0, 1)
+    maps = _maps(policy, params, frames, config)
+    notify("finding features", 1, 1)
+    field = receptive_fields(policy, params)[config.layer]
+    named = position_classes(frames.masks, field, reach=config.reach)
+    planted = _planted(policy, params, frames, config) if config.planted else {}
+    num_scored = config.num_features + len(planted)
+
+    def scored(index: int, strengths: Float[np.ndarray, "frame row column"]) -> FeatureScore:
+        notify("scoring", index, num_scored)
+        return score_feature(strengths, named, frames.level_seeds, config.score_config)
+
+    total = np.abs(maps).sum()
+    rows, scores = [], []
+    for index, feature in enumerate(np.moveaxis(maps, -1, 0)):
+        scores.append(scored(index, np.abs(feature)))
+        raises = _share_positive(feature, config.strongest)
+        share = float(np.abs(feature).sum() / total)
+        rows.append(_row(str(index + 1), scores[-1], raises=raises, share=share))
+    rows.append(_mean_row(scores))
+    for index, (name, strengths) in enumerate(planted.items(), start=config.num_features):
+        rows.append(_row(name, scored(index, strengths), planted=True))
+    notify("scoring", num_scored, num_scored)
+    return rows
+
+
+def draw_interpretability(result: InterpretabilityResult) -> bytes:
+    """Scores with their intervals, the agent's features above, planted ones below; an SVG."""
+    rows = [row for row in result.rows if row["feature"] != MEAN]
+    figure, axes = figures.new_figure(6.4, 0.8 + 0.22 * len(rows))
+    axis = axes[0, 0]
+    for place, row in enumerate(rows):
+        score, low, high = (float(row[name] or 0) for name in ("score", "score_low", "score_high"))
+        color = figures.COLORS[5 if row["planted"] else 0]
+        axis.barh(place, score, color=color, height=0.7)
+        axis.plot([low, high], [place, place], color="black", linewidth=1)
+        axis.text(1.02, place, str(row["object_class"] or "none"), va="center", fontsize=8)
+    labels = [
+        str(row["feature"]) if row["planted"] else f"feature {row['feature']}" for row in rows
+    ]
+    axis.set_yticks(range(len(rows)), labels, fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 1)
+    axis.set_xlabel("interpretability score, with 95% interval; right: class")
+    mean = next(row for row in result.rows if row["feature"] == MEAN)
+    axis.axvline(float(mean["score"] or 0), color=figures.COLORS[1], linewidth=1, linestyle="--")
+    return figures.to_svg(figure)
+
+
+def _maps(
+    policy: VisionPolicy, params: Params, frames: LabelledFrames, config: InterpretabilityConfig
+) -> Float[np.ndarray, "frame row column feature"]:
+    """Attribution of the value to the features of the layer, which are found in the same frames."""
+    layer = str(config.layer)
+    if config.basis == "attribution":
+        directions = find_directions(
+            policy, params, frames.observations, layer, num_features=config.num_features
+        )
+    else:
+        starts = range(0, len(frames.observations), _CHUNK)
+        matrix = np.concatenate(
+            [
+                np.asarray(policy.activations(params, frames.observations[i : i + _CHUNK], layer))
+                for i in starts
+            ]
+        )
+        matrix = matrix.reshape(-1, matrix.shape[-1])
+        directions = Directions(layer=layer, nmf=fit_nmf(matrix, config.num_features))
+    return attribution_maps(policy, params, frames.observations, directions, "value")[0]
+
+
+def _planted(
+    policy: VisionPolicy, params: Params, frames: LabelledFrames, config: InterpretabilityConfig
+) -> dict[str, Float[np.ndarray, "frame row column"]]:
+    layer = str(config.layer)
+    shares = class_shares(frames.masks, receptive_fields(policy, params)[layer])
+    made = planted_detectors(shares, seed=config.seed)
+    return made | random_directions(policy, params, frames.observations, layer, seed=config.seed)
+
+
+def _share_positive(feature: Float[np.ndarray, "frame row column"], strongest: float) -> float:
+    """Of the frames in which a feature is strongest, those in which it raises the value there."""
+    flat = feature.reshape(len(feature), -1)
+    place = np.abs(flat).argmax(1)
+    peaks = flat[np.arange(len(flat)), place]
+    order = np.argsort(-np.abs(peaks), kind="stable")[: max(1, round(strongest * len(flat)))]
+    return float((peaks[order] > 0).mean())
+
+
+def _row(
+    name: str,
+    score: FeatureScore,
+    *,
+    planted: bool = False,
+    raises: float | None = None,
+    share: float | None = None,
+) -> dict[str, Value]:
+    low, high = score.interval
+    numbers = {"score": score.score, "score_low": low, "score_high": high}
+    numbers |= {part: getattr(score, part) for part in _PARTS}
+    numbers |= {"raises": raises, "share": share}
+    rounded = {key: None if value is None else round(value, 4) for key, value in numbers.items()}
+    return {"feature": name, "planted": planted, "object_class": score.object_class, **rounded}
+
+
+def _mean_row(scores: list[FeatureScore]) -> dict[str, Value]:
+    """The mean of the features' scores; its interval from the resamples, which they share."""
+    low, high = percentile_interval(np.mean([score.resampled for score in scores], axis=0))
+    empty = {column.name: None for column in _COLUMNS}
+    mean = float(np.mean([score.score for score in scores]))
+    numbers = {"score": mean, "score_low": low, "score_high": high}
+    return (
+        empty | {"feature": MEAN, "planted": False} | {k: round(v, 4) for k, v in numbers.items()}
+    )
