@@ -11,6 +11,7 @@ from rlvision_jax.cli.edit import EditCommand
 from rlvision_jax.cli.evaluate import EvaluateCommand
 from rlvision_jax.cli.import_jd import ImportJdCommand
 from rlvision_jax.cli.interface import InterfaceCommand
+from rlvision_jax.cli.study import StudyCommand
 from rlvision_jax.cli.train import TrainCommand
 from rlvision_jax.envs import MissingExtraError, MissingProcgenError
 
@@ -41,7 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parse(
     arguments: Sequence[str],
 ) -> (
-    DemoCommand | TrainCommand | EvaluateCommand | InterfaceCommand | EditCommand | ImportJdCommand
+    DemoCommand
+    | TrainCommand
+    | EvaluateCommand
+    | InterfaceCommand
+    | EditCommand
+    | StudyCommand
+    | ImportJdCommand
 ):
     """The command with its settings; tyro ends the process on `--help` and malformed input."""
     return tyro.cli(
@@ -53,6 +60,7 @@ def _parse(
         | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
         | Annotated[InterfaceCommand, tyro.conf.subcommand("interface")]
         | Annotated[EditCommand, tyro.conf.subcommand("edit")]
+        | Annotated[StudyCommand, tyro.conf.subcommand("study")]
         | Annotated[ImportJdCommand, tyro.conf.subcommand("import-jd")],  # pyright: ignore[reportArgumentType]
         args=arguments,
         prog="rlvision",

@@ -24,7 +24,7 @@ from rlvision_jax.interface.schema import (
 )
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.failures import FailedEpisode
-from rlvision_jax.studies.replaying import replay
+from rlvision_jax.studies.replaying import padded, replay
 from rlvision_jax.training import played_advantages
 
 _SCORE = "value"
@@ -132,7 +132,10 @@ def _trajectory(
 ) -> Trajectory:
     played = replay(policy, params, agent_config, episode.seed, episode.actions)
     frames = played.observations[:, 0]
-    maps, residual = attribution_maps(policy, params, frames, directions, _SCORE)
+    maps, residual = (
+        array[: len(frames)]
+        for array in attribution_maps(policy, params, padded(frames), directions, _SCORE)
+    )
     advantages = played_advantages(played, agent_config)
     return Trajectory(
         observations=frames,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from rlvision_jax import envs
 from rlvision_jax._types import Params
@@ -11,6 +12,8 @@ from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training import Played
 from rlvision_jax.training.forward import forward_pass
 
+# Levels last 20 to 1,000 steps: programs are compiled for whole multiples of this only.
+_STEPS = 64
 # Options of the device's CoinRun that Procgen has no counterpart of.
 _DEVICE_ONLY = ("assets", "all_backgrounds", "invisible")
 
@@ -61,7 +64,7 @@ def replay(
         raise ValueError(f"level {level_seed} does not end with the last of {len(actions)} actions")
     frames = np.stack(observations)
     with forward_pass(policy) as forward:
-        logits, values = forward(params, frames)
+        logits, values = (array[: len(frames)] for array in forward(params, padded(frames)))
     return Played(
         observations=frames[:, None],
         actions=np.asarray(actions, np.int32)[:, None],
@@ -74,3 +77,15 @@ def replay(
         values=values[:, None],
         bootstrap_values=np.zeros(1, np.float32),
     )
+
+
+def padded(
+    frames: UInt8[np.ndarray, "time height width channel"],
+) -> UInt8[np.ndarray, "padded height width channel"]:
+    """The frames of a level, the last one repeated up to the next multiple of 64.
+
+    Example:
+      >>> padded(np.zeros((65, 4, 4, 3), np.uint8)).shape
+      (128, 4, 4, 3)
+    """
+    return np.pad(frames, ((0, -len(frames) % _STEPS), (0, 0), (0, 0), (0, 0)), mode="edge")

@@ -1,0 +1,57 @@
+"""`rlvision study editing`: what blinding an agent to a hazard does to it."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from rlvision_jax import checkpoint
+from rlvision_jax.cli.console import agent_folder, num_threads, stages
+from rlvision_jax.cli.study.folder import open_folder, print_outcome
+from rlvision_jax.studies import provenance
+from rlvision_jax.studies.editing import EditingConfig, study_editing
+from rlvision_jax.studies.editing_result import draw_editing
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EditingCommand:
+    """Blinds an agent to a hazard, and plays the same levels with it, the original and controls.
+
+    Stopped at any moment, the same line continues at the last finished cell.
+
+    Attributes:
+      agent: folder of the agent, or the name of a shipped one.
+      out: folder for table.csv, table.json, figure.svg and features.csv (what each feature looks
+        at).
+      study: what is played and edited.
+    """
+
+    agent: Annotated[str, tyro.conf.Positional] = checkpoint.DEFAULT_AGENT
+    out: Path = Path("studies/editing")
+    study: Annotated[EditingConfig, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=EditingConfig
+    )
+
+    def run(self) -> int:
+        """Plays, writes, and prints the table and the folder."""
+        agent = checkpoint.load(agent_folder(self.agent))
+        folder = open_folder(self.out, "editing")
+        with stages() as bars:
+            result = study_editing(
+                *agent,
+                self.study,
+                cells=folder.cells,
+                num_threads=num_threads(),
+                notify=bars.notify,
+            )
+        made_by = provenance(*agent, self.study, command=sys.argv[1:])
+        folder.write(
+            result.table,
+            draw_editing(result),
+            made_by,
+            more={"features": result.feature_table},
+        )
+        print_outcome(folder)
+        return 0
