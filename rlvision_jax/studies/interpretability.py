@@ -206,7 +206,8 @@ def score_layer(
         raise ValueError("score_layer needs the name of a layer in its config; got None")
     check_layer(policy, config.layer)
     notify("finding features", 0, 1)
-    maps = _maps(policy, params, frames, config)
+    directions = find_features(policy, params, frames, config)
+    maps, _ = attribution_maps(policy, params, frames.observations, directions, "value")
     notify("finding features", 1, 1)
     field = receptive_fields(policy, params)[config.layer]
     named = position_classes(frames.masks, field, reach=config.reach)
@@ -231,6 +232,33 @@ def score_layer(
     return rows
 
 
+def find_features(
+    policy: VisionPolicy, params: Params, frames: LabelledFrames, config: InterpretabilityConfig
+) -> Directions:
+    """The features of a layer in frames, of attributions of the value or of activations.
+
+    Args:
+      policy: of the agent.
+      params: its parameters.
+      frames: that the features are found in.
+      config: how many, and in what; `layer` must be named.
+    """
+    layer = str(config.layer)
+    if config.basis == "attribution":
+        return find_directions(
+            policy, params, frames.observations, layer, num_features=config.num_features
+        )
+    starts = range(0, len(frames.observations), _CHUNK)
+    matrix = np.concatenate(
+        [
+            np.asarray(policy.activations(params, frames.observations[i : i + _CHUNK], layer))
+            for i in starts
+        ]
+    )
+    nmf = fit_nmf(matrix.reshape(-1, matrix.shape[-1]), config.num_features)
+    return Directions(layer=layer, nmf=nmf)
+
+
 def draw_interpretability(result: InterpretabilityResult) -> bytes:
     """Scores with their intervals, the agent's features above, planted ones below; an SVG."""
     rows = [row for row in result.rows if row["feature"] != MEAN]
@@ -252,28 +280,6 @@ def draw_interpretability(result: InterpretabilityResult) -> bytes:
     mean = next(row for row in result.rows if row["feature"] == MEAN)
     axis.axvline(float(mean["score"] or 0), color=figures.COLORS[1], linewidth=1, linestyle="--")
     return figures.to_svg(figure)
-
-
-def _maps(
-    policy: VisionPolicy, params: Params, frames: LabelledFrames, config: InterpretabilityConfig
-) -> Float[np.ndarray, "frame row column feature"]:
-    """Attribution of the value to the features of the layer, which are found in the same frames."""
-    layer = str(config.layer)
-    if config.basis == "attribution":
-        directions = find_directions(
-            policy, params, frames.observations, layer, num_features=config.num_features
-        )
-    else:
-        starts = range(0, len(frames.observations), _CHUNK)
-        matrix = np.concatenate(
-            [
-                np.asarray(policy.activations(params, frames.observations[i : i + _CHUNK], layer))
-                for i in starts
-            ]
-        )
-        matrix = matrix.reshape(-1, matrix.shape[-1])
-        directions = Directions(layer=layer, nmf=fit_nmf(matrix, config.num_features))
-    return attribution_maps(policy, params, frames.observations, directions, "value")[0]
 
 
 def _planted(
