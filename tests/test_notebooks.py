@@ -27,3 +27,25 @@ def test_own_agent_finds_the_two_reasons_that_it_was_given():
     explained = maps.sum((1, 2, 3)) + names["residual"].sum((1, 2))
     np.testing.assert_allclose(explained, names["values"], atol=1e-5)
     assert abs(maps[:, 8:, :, yellow]).max() < 1e-3 * abs(maps).max()
+
+
+def test_failures_explains_every_level(capsys):
+    names = runpy.run_path(str(_NOTEBOOKS / "failures.py"))
+    outcomes = names["result"].table.rows
+    assert sum(row["levels"] for row in outcomes) == names["NUM_LEVELS"]
+    # The level played again has the advantage that the study found, from batches of other sizes.
+    worst = names["worst"]
+    assert abs(names["advantages"][worst.worst_step] - worst.worst_advantage) < 1e-3
+    assert len(names["advantages"]) == len(worst.actions)
+    assert f"failed by {worst.cause}" in capsys.readouterr().out
+
+
+def test_editing_compares_policies_on_the_same_levels():
+    names = runpy.run_path(str(_NOTEBOOKS / "editing.py"))
+    levels = names["result"].levels
+    assert list(levels) == ["original", "saw-blind", "random-direction", "other-feature"]
+    seeds = {tuple(each.seeds.tolist()) for each in levels.values()}
+    assert len(seeds) == 1
+    assert len(next(iter(seeds))) == names["NUM_LEVELS"]
+    [blind] = [row for row in names["result"].feature_table.rows if row["part"] == "saw-blind"]
+    assert blind["on_saw"] == max(row["on_saw"] for row in names["result"].feature_table.rows)
