@@ -4,6 +4,7 @@ from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.build import build_report
 from rlvision_jax.interface.config import PIXELS, ReportConfig, middle_layer
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
+from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
 from rlvision_jax.interface.reading import ReportDataError, read_report
 from rlvision_jax.interface.schema import (
     Attribution,
@@ -28,6 +29,7 @@ __all__ = [
     "Feature",
     "Layer",
     "NotAReportError",
+    "NotLabelsError",
     "Report",
     "ReportConfig",
     "ReportDataError",
@@ -36,9 +38,12 @@ __all__ = [
     "advantage_bookmarks",
     "build_report",
     "is_report",
+    "load_labels",
     "middle_layer",
     "named_scores",
     "read_report",
+    "save_labels",
     "validate",
+    "with_labels",
     "write_report",
 ]

@@ -1,9 +1,13 @@
 import dataclasses
 import io
+import pathlib
+import shutil
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright import sync_api
 
 from rlvision_jax.interface import (
     Attribution,
@@ -15,7 +19,12 @@ from rlvision_jax.interface import (
     Score,
     Trajectory,
     advantage_bookmarks,
+    read_report,
+    write_report,
 )
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import browsing
 
 NUM_STEPS = 24
 ACTION_NAMES = ("LEFT", "", "RIGHT", "RIGHT+UP")
@@ -161,3 +170,59 @@ def replaced(report):
         return dataclasses.replace(report, trajectories=(first, *report.trajectories[1:]))
 
     return replace
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("the browser checks did not run: no chromium on the PATH")
+    arguments = (
+        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def folder(report, tmp_path_factory):
+    return write_report(report, tmp_path_factory.mktemp("page") / "report").parent
+
+
+@pytest.fixture(scope="session")
+def shown(folder):
+    """The report with its maps as stored, so that pixels can be compared exactly."""
+    return read_report(folder)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens reports; afterwards asserts that no page wrote to the console or asked a network."""
+    pages, messages, addresses = [], [], []
+
+    def open_page(folder, fragment="", *, width=1280, height=900, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        pages.append(page)
+        page.set_default_timeout(browsing.PATIENCE)
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("request", lambda request: addresses.append(request.url))
+        page.goto(f"file://{folder}/index.html{fragment}")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert messages == []
+    assert [url for url in addresses if not url.startswith(("file:", "data:"))] == []
+
+
+@pytest.fixture
+def page(open_page, folder):
+    page = open_page(folder)
+    browsing.expect(page.get_by_role("heading", level=1)).to_have_text("A test report")
+    browsing.wait_for_overlay(page)
+    return page

@@ -1,4 +1,4 @@
-"""The page in a real Chromium, opened from disk: numbers and pixels against NumPy."""
+"""The page in a real Chromium, opened from disk: time, places, links and damage."""
 
 import dataclasses
 import re
@@ -6,246 +6,16 @@ import shutil
 
 import numpy as np
 import pytest
-from playwright import sync_api
+from browsing import (
+    expect,
+    expect_step,
+    fact,
+    legend,
+    screen,
+    wait_for_overlay,
+)
 
-from rlvision_jax.interface import read_report, write_report
-
-expect = sync_api.expect
-_PATIENCE = 30_000  # milliseconds that a busy machine may take to show what is expected
-expect.set_options(timeout=_PATIENCE)
-
-OPACITY = 0.9  # of a saturated overlay, as in the original interface
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the browser checks did not run: no chromium on the PATH")
-    arguments = (
-        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-        "--disable-sync --no-first-run"
-    )
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments.split())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def folder(report, tmp_path_factory):
-    return write_report(report, tmp_path_factory.mktemp("page") / "report").parent
-
-
-@pytest.fixture(scope="module")
-def shown(folder):
-    """The report with its maps as stored, so that pixels can be compared exactly."""
-    return read_report(folder)
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens reports; afterwards asserts that no page wrote to the console or asked a network."""
-    pages, messages, addresses = [], [], []
-
-    def open_page(folder, fragment="", *, width=1280, height=900, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        pages.append(page)
-        page.set_default_timeout(_PATIENCE)
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.on("request", lambda request: addresses.append(request.url))
-        page.goto(f"file://{folder}/index.html{fragment}")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert messages == []
-    assert [url for url in addresses if not url.startswith(("file:", "data:"))] == []
-
-
-@pytest.fixture
-def page(open_page, folder):
-    page = open_page(folder)
-    expect(page.get_by_role("heading", level=1)).to_have_text("A test report")
-    wait_for_overlay(page)
-    return page
-
-
-# Reading pixels back makes Chromium suggest this option on the console.
-READ_PIXELS = """canvas => [...canvas.getContext("2d", {willReadFrequently: true})
-  .getImageData(0, 0, canvas.width, canvas.height).data]"""
-
-
-def screen(page, title):
-    return page.get_by_role("figure", name=title).locator("canvas")
-
-
-def wait_for_overlay(page):
-    """The step's data has been drawn: an empty canvas is transparent."""
-    for title in ("Observation", "Positive attribution"):
-        page.wait_for_function(
-            f"canvas => ({READ_PIXELS})(canvas)[3] === 255",
-            arg=screen(page, title).element_handle(),
-        )
-
-
-def pixels(page, title):
-    """RGB of a screen's canvas, float [height, width, 3]."""
-    canvas = screen(page, title)
-    size = canvas.evaluate("canvas => [canvas.height, canvas.width]")
-    return np.array(canvas.evaluate(READ_PIXELS), float).reshape(*size, 4)[..., :3]
-
-
-def fact(page, name):
-    """A number of the current step, by the word above it."""
-    return (
-        page.locator("dl[aria-label='This step'] div")
-        .filter(has=page.locator("dt", has_text=re.compile(f"^{name}$")))
-        .locator("dd")
-    )
-
-
-def expect_step(page, step):
-    expect(fact(page, "Step")).to_have_text(re.compile(rf"^{step}\s/\s24$"))
-
-
-def legend(page, name):
-    return page.get_by_role("list", name="Legend").get_by_role("button", name=name)
-
-
-def legend_colors(page):
-    """The "#rrggbb" of each feature, as its swatch shows it."""
-    triples = page.locator("ol[aria-label='Legend'] .swatch").evaluate_all(
-        "swatches => swatches.map(s => s.style.background.match(/\\d+/g).map(Number))"
-    )
-    return np.array(triples, float)
-
-
-def overlay(observation, layers, scale, opacity=OPACITY):
-    """Naive drawing: (values [h, w], color) pairs over a grey frame [64, 64, 3]."""
-    strength = np.zeros(layers[0][0].shape)
-    color = np.zeros((*strength.shape, 3))
-    for values, rgb in layers:
-        padded = np.pad(values / scale, 7)
-        for dy in range(-7, 8):
-            for dx in range(-7, 8):
-                if np.hypot(dy, dx) > 7:
-                    continue
-                height, width = values.shape
-                spread = (
-                    np.exp(-np.hypot(dy, dx))
-                    * padded[7 + dy : 7 + dy + height, 7 + dx : 7 + dx + width]
-                )
-                strength += spread
-                color += spread[..., None] * rgb
-    color = np.divide(color, strength[..., None], where=strength[..., None] > 0, out=color)
-    alpha = np.minimum(1, strength)[..., None] * opacity
-    times = 64 // len(strength)
-    color, alpha = (array.repeat(times, 0).repeat(times, 1) for array in (color, alpha))
-    grey = (observation @ np.array([0.299, 0.587, 0.114]))[..., None]
-    return grey * (1 - alpha) + color * alpha
-
-
-def display_scale(maps):
-    return np.median(maps.max(axis=(1, 2, 3)))
-
-
-def assert_pixels(got, want):
-    # The browser rounds once and computes in float32: within one level of 255.
-    np.testing.assert_allclose(got, want, rtol=0, atol=1)
-
-
-def test_screens_show_the_frame_and_both_signs_of_attribution(page, shown):
-    trajectory = shown.trajectories[0]
-    attribution = trajectory.attributions[0]
-    colors, scale = legend_colors(page)[:3], display_scale(attribution.maps)
-    for step in (0, 1, 5):  # attribution of frame 5 is silent
-        for _ in range(step - int(fact(page, "Step").inner_text().split("/")[0]) + 1):
-            page.keyboard.press("ArrowRight")
-        expect_step(page, step + 1)
-        observation = trajectory.observations[step].astype(float)
-        np.testing.assert_array_equal(pixels(page, "Observation"), observation)
-        for title, sign in (("Positive attribution", 1), ("Negative attribution", -1)):
-            parts = np.maximum(sign * attribution.maps[step], 0)
-            layers = [(parts[..., feature], colors[feature]) for feature in range(3)]
-            assert_pixels(pixels(page, title), overlay(observation, layers, scale))
-
-
-def test_pointing_at_a_feature_isolates_it_and_a_click_hides_it(page, shown):
-    trajectory = shown.trajectories[0]
-    attribution = trajectory.attributions[0]
-    colors, scale = legend_colors(page), display_scale(attribution.maps)
-    parts = np.maximum(attribution.maps[0], 0)
-    observation = trajectory.observations[0].astype(float)
-
-    def expected(features):
-        return overlay(observation, [(parts[..., f], colors[f]) for f in features], scale)
-
-    legend(page, "saw").hover()
-    assert_pixels(pixels(page, "Positive attribution"), expected([1]))
-    legend(page, "saw").click()
-    expect(legend(page, "saw")).to_have_attribute("aria-pressed", "false")
-    page.mouse.move(640, 5)
-    assert_pixels(pixels(page, "Positive attribution"), expected([0, 2]))
-    page.keyboard.press("2")
-    expect(legend(page, "saw")).to_have_attribute("aria-pressed", "true")
-    assert_pixels(pixels(page, "Positive attribution"), expected([0, 1, 2]))
-
-
-def test_the_residual_is_added_in_white_or_shown_alone(page, shown):
-    trajectory = shown.trajectories[0]
-    attribution = trajectory.attributions[0]
-    colors, scale = legend_colors(page), display_scale(attribution.maps)
-    parts = np.maximum(-attribution.maps[0], 0)
-    residual = (np.maximum(-attribution.residual[0], 0), np.full(3, 255.0))
-    observation = trajectory.observations[0].astype(float)
-    legend(page, "residual").hover()
-    assert_pixels(pixels(page, "Negative attribution"), overlay(observation, [residual], scale))
-    page.mouse.move(640, 5)
-    page.get_by_role("checkbox", name="Residual").check()
-    layers = [*((parts[..., f], colors[f]) for f in range(3)), residual]
-    assert_pixels(pixels(page, "Negative attribution"), overlay(observation, layers, scale))
-
-
-def test_signs_together_show_magnitudes_and_the_slider_sets_the_opacity(page, shown):
-    trajectory = shown.trajectories[0]
-    attribution = trajectory.attributions[0]
-    colors, scale = legend_colors(page), display_scale(attribution.maps)
-    observation = trajectory.observations[0].astype(float)
-    page.get_by_role("checkbox", name="Signs together").check()
-    page.get_by_role("slider", name="Overlay opacity").fill("0.5")
-    expect(page.get_by_role("figure", name="Positive attribution")).to_have_count(0)
-    magnitudes = np.abs(attribution.maps[0])
-    layers = [(magnitudes[..., f], colors[f]) for f in range(3)]
-    assert_pixels(
-        pixels(page, "Attribution moves"), overlay(observation, layers, scale, opacity=0.5)
-    )
-
-
-def test_layer_and_score_choose_the_attribution(page, shown):
-    trajectory = shown.trajectories[0]
-    observation = trajectory.observations[0].astype(float)
-    page.get_by_label("Score").select_option("RIGHT logits")
-    expect(page.get_by_role("figure", name="raises the RIGHT logits")).to_be_visible()
-    attribution = trajectory.attributions[1]
-    colors = legend_colors(page)
-    layers = [(np.maximum(attribution.maps[0], 0)[..., f], colors[f]) for f in range(3)]
-    want = overlay(observation, layers, display_scale(attribution.maps))
-    # Its data has arrived when the graph by feature is back.
-    expect(page.get_by_role("figure", name="Attribution by feature")).to_be_visible()
-    assert_pixels(pixels(page, "Positive attribution"), want)
-
-    page.get_by_label("Layer").select_option("3a")
-    expect(page.get_by_text("carries no attribution of this score")).to_be_visible()
-    page.get_by_label("Score").select_option("value")
-    expect(legend(page, "sky")).to_be_visible()
-    wait_for_overlay(page)
-    attribution = trajectory.attributions[2]
-    layers = [(np.maximum(attribution.maps[0], 0)[..., f], colors[f]) for f in range(2)]
-    want = overlay(observation, layers, display_scale(attribution.maps))
-    assert_pixels(pixels(page, "Positive attribution"), want)
+from rlvision_jax.interface import write_report
 
 
 def test_numbers_follow_the_step(page, report):
@@ -290,15 +60,6 @@ def test_policy_bars_are_the_softmax_and_mark_the_action_taken(page, report):
         expect(bars.and_(page.locator("[aria-current=true]"))).to_have_count(1)
         expect(bars.nth(int(trajectory.actions[step]))).to_have_attribute("aria-current", "true")
         page.keyboard.press("ArrowRight")
-
-
-def test_legend_totals_are_sums_of_the_exact_maps(page, report):
-    attribution = report.trajectories[0].attributions[0]
-    for name, maps in zip(("coin", "saw", "wall"), attribution.maps[0].T, strict=True):
-        shown = float(legend(page, name).locator(".total").inner_text().replace("−", "-"))
-        assert shown == pytest.approx(maps.sum(), rel=5e-3)  # three digits
-    shown = legend(page, "residual").locator(".total").inner_text().replace("−", "-")
-    assert float(shown) == pytest.approx(attribution.residual[0].sum(), rel=5e-3)
 
 
 def test_playing_runs_to_the_end_and_stops(page):
@@ -363,6 +124,7 @@ def test_buttons_do_what_they_say(page):
 
 def test_clicking_and_dragging_on_the_timeline_seeks(page):
     axis = page.get_by_role("slider", name="Step")
+    axis.scroll_into_view_if_needed()
     box = axis.bounding_box()
 
     def at(step):
@@ -500,17 +262,3 @@ def test_the_page_fits_its_width(open_page, folder, width, scheme):
         assert box["width"] >= 200
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 22)"
     assert dark == (scheme == "dark")
-
-
-def test_a_feature_is_isolated_by_keyboard_too(page):
-    before = pixels(page, "Positive attribution")
-    page.get_by_role("checkbox", name="Residual").focus()
-    for _ in range(100):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.closest('ol[aria-label=Legend]') !== null"):
-            break
-    isolated = pixels(page, "Positive attribution")
-    assert np.abs(isolated - before).max() > 10
-    page.keyboard.press(" ")  # presses the button, does not play
-    expect(legend(page, "coin")).to_have_attribute("aria-pressed", "false")
-    expect(page.get_by_role("button", name="Play")).to_be_visible()

@@ -76,7 +76,7 @@ test("a saturated feature shows the legend's colour, over the grey frame by the 
   const attribution = attributionOf([1, 1, 1, 1], [100], [1]);
   const target = new Uint8ClampedArray(2 * 2 * 4);
   const colors: OverlayColors = { features: ["#2da5ff"], residual: null };
-  drawOverlay(grey(100, 2, 2), 0, attribution, colors, "positive", 50, 0.75, target);
+  drawOverlay(grey(100, 2, 2), 0, attribution, colors, "positive", 50, 0.75, true, target);
   // 100 * 0.25 + (45, 165, 255) * 0.75, at every pixel that the one position covers.
   for (let p = 0; p < 4; p++) expect([...target.slice(p * 4, p * 4 + 4)]).toEqual([59, 149, 216, 255]);
 });
@@ -86,8 +86,16 @@ test("without attribution the frame's luma is shown", () => {
   observations.pixels.set([200, 100, 50]);
   const target = new Uint8ClampedArray(4);
   const attribution = attributionOf([1, 1, 1, 1], [-100], [1]);
-  drawOverlay(observations, 0, attribution, { features: ["#ff0000"], residual: null }, "positive", 1, 1, target);
+  drawOverlay(observations, 0, attribution, { features: ["#ff0000"], residual: null }, "positive", 1, 1, true, target);
   expect([...target]).toEqual([124, 124, 124, 255]);
+});
+
+test("without the frame the attribution lies on black", () => {
+  const attribution = attributionOf([1, 1, 1, 1], [100], [1]);
+  const target = new Uint8ClampedArray(4);
+  const colors: OverlayColors = { features: ["#2da5ff"], residual: null };
+  drawOverlay(grey(100, 1, 1), 0, attribution, colors, "positive", 200, 1, false, target);
+  expect([...target]).toEqual([22, 82, 128, 255]); // half of the colour, rounded half to even
 });
 
 test("opacity of one feature equals the original interface's image", () => {

@@ -16,6 +16,8 @@ const trajectory: Trajectory = {
   advantages: new Float32Array(6),
   policyLogits: Float32Array.from([0, Math.log(3), 1, 1, 0, 0, 0, 0, 0, 0, 1000, 999]),
   attributions: [],
+  hasObjects: false,
+  humanChunk: null,
 };
 
 test("episodes end where the trajectory says, each with its outcome, level and points", () => {

@@ -5,6 +5,11 @@ export const FORMAT_VERSION = 1;
 export const MAIN_FILE = "data/report.js";
 
 export const observationsFile = (trajectory: number): string => `data/observations-${trajectory}.js`;
+export const EXAMPLES_FILE = "data/examples.js";
+export const gridsFile = (layer: number): string => `data/grids-${layer}.js`;
+export const objectsFile = (trajectory: number): string => `data/objects-${trajectory}.js`;
+export const humanFile = (trajectory: number, chunk: number): string =>
+  `data/human-${trajectory}-${chunk}.js`;
 export const attributionFile = (trajectory: number, layer: number, score: number): string =>
   `data/attribution-${trajectory}-${layer}-${score}.js`;
 
@@ -23,6 +28,9 @@ export interface PackedFeature {
   strengths: PackedArray;
 }
 
+/** "attribution" sums to the score; "gradient" is that of the score at the pixels. */
+export type LayerKind = "attribution" | "gradient";
+
 export type SeriesName =
   | "actions"
   | "rewards"
@@ -40,16 +48,49 @@ export interface PackedReport {
   title: string;
   provenance: Record<string, unknown>;
   action_names: string[];
-  /** Whether levels and reaching their goal mean anything; absent in reports of earlier versions. */
+  /** Whether levels and reaching their goal mean anything. */
   has_levels?: boolean;
-  layers: { name: string; features: PackedFeature[] }[];
+  /** What reports of earlier versions lack is optional, here and below. */
+  layers: {
+    name: string;
+    kind?: LayerKind;
+    features: PackedFeature[];
+    has_grids?: boolean;
+  }[];
   scores: Score[];
   trajectories: {
     label: string;
     series: Record<SeriesName, PackedArray>;
     attributions: [layer: number, score: number][];
+    has_objects?: boolean;
+    /** Frames for people in a file; null: there are none. */
+    human_chunk?: number | null;
   }[];
   bookmarks: Bookmark[];
+  failures?: Failure[];
+  object_names?: string[];
+  has_examples?: boolean;
+}
+
+export interface PackedGrid {
+  frames: PackedArray;
+  strengths: PackedArray;
+  rows: PackedArray;
+  columns: PackedArray;
+}
+
+export interface PackedGrids {
+  /** For each feature its grids, from few cells to many. */
+  features: PackedGrid[][];
+}
+
+export interface PackedObjects {
+  masks: PackedArray;
+}
+
+export interface PackedHuman {
+  /** JPEG files in base64. */
+  jpeg: string[];
 }
 
 export interface PackedObservations {
@@ -76,6 +117,13 @@ export interface Bookmark {
   step: number;
 }
 
+/** An episode that did not reach its goal; `step` is its last one. */
+export interface Failure {
+  cause: string;
+  trajectory: number;
+  step: number;
+}
+
 export interface Thumbnails {
   count: number;
   height: number;
@@ -92,7 +140,29 @@ export interface Feature {
 
 export interface Layer {
   name: string;
+  kind: LayerKind;
   features: Feature[];
+  hasGrids: boolean;
+}
+
+/** For each cell of a grid over the frame, the example where a feature is strongest there. */
+export interface ExampleGrid {
+  numRows: number;
+  numColumns: number;
+  /** [row, column]: index of the example, and the feature's strength in it. */
+  frames: Int32Array;
+  strengths: Float32Array;
+  /** Centres of the cells, as shares of the frame. */
+  rows: Float32Array;
+  columns: Float32Array;
+}
+
+/** Which pixels show which object: [time, object, height, bytes], eight pixels in a byte. */
+export interface Objects {
+  numObjects: number;
+  height: number;
+  rowBytes: number;
+  bits: Uint8Array;
 }
 
 /** Steps of one environment; what happened at t is what the action taken on observation t led to. */
@@ -110,6 +180,8 @@ export interface Trajectory {
   /** [time, action] */
   policyLogits: Float32Array;
   attributions: [layer: number, score: number][];
+  hasObjects: boolean;
+  humanChunk: number | null;
 }
 
 export interface Report {
@@ -121,6 +193,8 @@ export interface Report {
   scores: Score[];
   trajectories: Trajectory[];
   bookmarks: Bookmark[];
+  failures: Failure[];
+  objectNames: string[];
 }
 
 /** Frames of a trajectory: RGB, [time, height, width, 3]. */

@@ -4,11 +4,17 @@ import { colorOf } from "../drawing/palette";
 import {
   FORMAT_VERSION,
   type Attribution,
+  type ExampleGrid,
   type Feature,
+  type Objects,
   type Observations,
   type PackedArray,
   type PackedAttribution,
   type PackedFeature,
+  type PackedGrid,
+  type PackedGrids,
+  type PackedHuman,
+  type PackedObjects,
   type PackedObservations,
   type PackedReport,
   type Report,
@@ -75,6 +81,8 @@ async function unpackTrajectory(packed: PackedReport["trajectories"][number]): P
     advantages: await unpackArray(series.advantages, "float32", 1),
     policyLogits: await unpackArray(series.policy_logits, "float32", 2),
     attributions: packed.attributions,
+    hasObjects: packed.has_objects ?? false,
+    humanChunk: packed.human_chunk ?? null,
   };
 }
 
@@ -90,12 +98,16 @@ export async function unpackReport(packed: PackedReport): Promise<Report> {
     layers: await Promise.all(
       packed.layers.map(async (layer) => ({
         name: layer.name,
+        kind: layer.kind ?? "attribution",
+        hasGrids: (layer.has_grids ?? false) && (packed.has_examples ?? false),
         features: await Promise.all(layer.features.map(unpackFeature)),
       })),
     ),
     scores: packed.scores,
     trajectories: await Promise.all(packed.trajectories.map(unpackTrajectory)),
     bookmarks: packed.bookmarks,
+    failures: packed.failures ?? [],
+    objectNames: packed.object_names ?? [],
   };
 }
 
@@ -119,4 +131,31 @@ export async function unpackAttribution(packed: PackedAttribution): Promise<Attr
     residualPositive: await unpackArray(packed.totals.residual_positive, "float32", 1),
     residualNegative: await unpackArray(packed.totals.residual_negative, "float32", 1),
   };
+}
+
+async function unpackGrid(packed: PackedGrid): Promise<ExampleGrid> {
+  const [numRows = 0, numColumns = 0] = packed.frames.shape;
+  return {
+    numRows,
+    numColumns,
+    frames: await unpackArray(packed.frames, "int32", 2),
+    strengths: await unpackArray(packed.strengths, "float32", 2),
+    rows: await unpackArray(packed.rows, "float32", 1),
+    columns: await unpackArray(packed.columns, "float32", 1),
+  };
+}
+
+/** Of each feature its grids, from few cells to many. */
+export async function unpackGrids(packed: PackedGrids): Promise<ExampleGrid[][]> {
+  return Promise.all(packed.features.map((grids) => Promise.all(grids.map(unpackGrid))));
+}
+
+export async function unpackObjects(packed: PackedObjects): Promise<Objects> {
+  const [, numObjects = 0, height = 0, rowBytes = 0] = packed.masks.shape;
+  return { numObjects, height, rowBytes, bits: await unpackArray(packed.masks, "uint8", 4) };
+}
+
+/** Addresses of the pictures, which the browser decodes. */
+export async function unpackHuman(packed: PackedHuman): Promise<string[]> {
+  return packed.jpeg.map((jpeg) => `data:image/jpeg;base64,${jpeg}`);
 }

@@ -134,7 +134,9 @@ export function drawObservation(
   }
 }
 
-/** The grey frame under an overlay of the given opacity, RGBA. */
+/**
+ * An overlay of the given opacity over the grey frame, or over black in place of the frame, RGBA.
+ */
 export function drawOverlay(
   observations: Observations,
   step: number,
@@ -143,6 +145,7 @@ export function drawOverlay(
   sign: Sign,
   scale: number,
   opacity: number,
+  onFrame: boolean,
   target: Uint8ClampedArray,
 ): void {
   const { height, width } = observations;
@@ -155,7 +158,7 @@ export function drawOverlay(
       const to = y * width + x;
       const strength = overlay[from + 3]!;
       const alpha = Math.min(1, strength) * opacity;
-      const grey = luma(observations.pixels, (step * height * width + to) * 3);
+      const grey = onFrame ? luma(observations.pixels, (step * height * width + to) * 3) : 0;
       for (let c = 0; c < 3; c++) {
         const color = strength === 0 ? 0 : overlay[from + c]! / strength;
         target[to * 4 + c] = grey * (1 - alpha) + color * alpha;

@@ -13,6 +13,11 @@ const COLORS = [
 /** Everything that the features do not carry is shown in white, as in the original interface. */
 export const RESIDUAL_COLOR = "#ffffff";
 
+/** Colour of an object's mark: apart from those of the first features. */
+export function objectColor(index: number): string {
+  return colorOf(index + 8);
+}
+
 export type RGB = readonly [number, number, number];
 
 /** Colour of the feature at an index; repeats after 32. */

@@ -26,6 +26,9 @@ export const HOTKEYS: readonly Hotkey[] = [
   { keys: ["["], description: "previous trajectory", matches: key("["), run: (view) => view.selectTrajectory(view.trajectory - 1) },
   { keys: ["]"], description: "next trajectory", matches: key("]"), run: (view) => view.selectTrajectory(view.trajectory + 1) },
   { keys: ["1", "…", "9"], description: "show or hide a feature", matches: (event) => /^[1-9]$/.test(event.key), run: (view, event) => view.toggleFeature(Number(event.key) - 1) },
+  { keys: ["shift", "1", "…", "9"], description: "examples of a feature", matches: (event) => event.shiftKey && /^Digit[1-9]$/.test(event.code), run: (view, event) => view.open(Number(event.code.slice(5)) - 1) },
+  { keys: ["f"], description: "attribution over the frame, or alone", matches: key("f"), run: (view) => { view.onFrame = !view.onFrame; } },
+  { keys: ["s"], description: "signs together or apart", matches: key("s"), run: (view) => { view.combineSigns = !view.combineSigns; } },
   { keys: ["r"], description: "show or hide the residual", matches: key("r"), run: (view) => view.toggleResidual() },
   { keys: ["?"], description: "this list", matches: key("?"), run: (view) => { view.helpOpen = !view.helpOpen; } },
 ];
@@ -35,6 +38,7 @@ function belongsToControl(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
   if (target.closest("dialog[open]")) return event.key !== "?";
+  if (target.matches("input[type=checkbox]")) return event.key === " ";
   if (target.matches("input, select, textarea")) return true;
   // Space presses a button reached by keyboard; after a click it plays.
   return event.key === " " && target.matches("button:focus-visible");

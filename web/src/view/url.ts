@@ -4,31 +4,77 @@ export interface Place {
   trajectory: number;
   step: number;
   layer: string;
-  score: string;
+  scores: string[];
+  /** Indices of features. */
+  hidden: number[];
+  residual: boolean;
+  together: boolean;
+  onFrame: boolean;
+  /** 0-1. */
+  opacity: number;
+  /** Index of the feature whose examples are open. */
+  feature: number | null;
+  human: boolean;
+  objects: string[];
 }
 
-/** "#trajectory=2&step=37&layer=2b&score=value"; trajectory and step count from 1, as on the page. */
+/** What a link leaves out. */
+export const DEFAULTS = {
+  hidden: [],
+  residual: false,
+  together: false,
+  onFrame: true,
+  opacity: 0.9,
+  feature: null,
+  human: false,
+  objects: [],
+} as const satisfies Partial<Place>;
+
+const FLAGS = ["residual", "together", "onFrame", "human"] as const;
+const names: Record<(typeof FLAGS)[number], string> = {
+  residual: "residual", together: "together", onFrame: "frame", human: "human",
+};
+
+/** "#trajectory=2&step=37&layer=2b&score=value"; numbers count from 1, as on the page. */
 export function toFragment(place: Place): string {
   const fields = new URLSearchParams({
     trajectory: String(place.trajectory + 1),
     step: String(place.step + 1),
     layer: place.layer,
-    score: place.score,
   });
+  for (const score of place.scores) fields.append("score", score);
+  if (place.hidden.length > 0) fields.set("hide", place.hidden.map((f) => f + 1).join(" "));
+  for (const flag of FLAGS) {
+    if (place[flag] !== DEFAULTS[flag]) fields.set(names[flag], place[flag] ? "yes" : "no");
+  }
+  if (place.opacity !== DEFAULTS.opacity) fields.set("opacity", String(place.opacity));
+  if (place.feature !== null) fields.set("feature", String(place.feature + 1));
+  for (const name of place.objects) fields.append("object", name);
   return `#${fields}`;
 }
 
-/** What a fragment says; fields that are absent or no positive integers are left out. */
+const asIndex = (text: string | null): number | null =>
+  text !== null && /^[1-9]\d{0,8}$/.test(text) ? Number(text) - 1 : null;
+
+/** What a fragment says; fields that are absent or make no sense are left out. */
 export function fromFragment(fragment: string): Partial<Place> {
   const fields = new URLSearchParams(fragment.replace(/^#/, ""));
   const place: Partial<Place> = {};
-  for (const name of ["trajectory", "step"] as const) {
-    const value = fields.get(name);
-    if (value !== null && /^[1-9]\d{0,8}$/.test(value)) place[name] = Number(value) - 1;
+  for (const name of ["trajectory", "step", "feature"] as const) {
+    const index = asIndex(fields.get(name));
+    if (index !== null) place[name] = index;
   }
-  for (const name of ["layer", "score"] as const) {
-    const value = fields.get(name);
-    if (value !== null) place[name] = value;
+  const layer = fields.get("layer");
+  if (layer !== null) place.layer = layer;
+  if (fields.has("score")) place.scores = fields.getAll("score");
+  if (fields.has("object")) place.objects = fields.getAll("object");
+  const hidden = fields.get("hide")?.split(" ").map(asIndex);
+  if (hidden) place.hidden = hidden.filter((index) => index !== null);
+  for (const flag of FLAGS) {
+    const value = fields.get(names[flag]);
+    if (value === "yes" || value === "no") place[flag] = value === "yes";
   }
+  const opacity = Number(fields.get("opacity") ?? NaN);
+  if (opacity >= 0 && opacity <= 1) place.opacity = opacity;
   return place;
 }

@@ -4,7 +4,8 @@ import type { Feature, Layer, Report, Score, Trajectory } from "../data/contract
 import { episodeAt, episodesOf, type Episode } from "../data/trajectory";
 import type { OverlayColors } from "../drawing/overlay";
 import { RESIDUAL_COLOR } from "../drawing/palette";
-import type { Place } from "./url";
+import { toLabels, type Labels } from "./labels";
+import { DEFAULTS, type Place } from "./url";
 
 export const SPEEDS = [2, 6, 12, 25, 50] as const;
 
@@ -20,23 +21,35 @@ export class View {
   trajectory = $state(0);
   step = $state(0);
   layer = $state(0);
-  score = $state(0);
+  /** The scores whose attribution is shown, a row each; the first is that of the legend. */
+  scores = $state.raw<readonly number[]>([0]);
   playing = $state(false);
   /** Steps per second. */
   speed = $state(12);
   /** Opacity of a saturated overlay, 0-1. */
-  opacity = $state(0.9);
-  combineSigns = $state(false);
-  residualShown = $state(false);
+  opacity = $state<number>(DEFAULTS.opacity);
+  combineSigns = $state<boolean>(DEFAULTS.together);
+  residualShown = $state<boolean>(DEFAULTS.residual);
+  /** Whether the attribution lies over the grey frame, or is alone. */
+  onFrame = $state<boolean>(DEFAULTS.onFrame);
+  /** Whether the observation is shown as people see the game. */
+  human = $state<boolean>(DEFAULTS.human);
   hidden = $state.raw<ReadonlySet<number>>(new Set());
   isolated = $state<Channel | null>(null);
+  /** The feature whose examples are open. */
+  openFeature = $state<number | null>(null);
+  /** Objects that are marked in the observation. */
+  objects = $state.raw<ReadonlySet<number>>(new Set());
   helpOpen = $state(false);
+  /** Names given on this page, for each layer. */
+  #names = $state.raw<ReadonlyMap<number, readonly string[]>>(new Map());
 
   constructor(report: Report) {
     this.report = report;
     this.episodes = report.trajectories.map((trajectory) => episodesOf(trajectory, report.hasLevels));
-    const first = report.trajectories[0]?.attributions[0];
-    if (first) [this.layer, this.score] = first;
+    const shown = report.trajectories[0]?.attributions ?? [];
+    const first = shown.find(([layer]) => report.layers[layer]?.kind === "attribution") ?? shown[0];
+    if (first) [this.layer, this.scores] = [first[0], [first[1]]];
   }
 
   get current(): Trajectory {
@@ -48,11 +61,38 @@ export class View {
   get currentLayer(): Layer | undefined {
     return this.report.layers[this.layer];
   }
+  /** The score that the legend and the objects speak of. */
   get currentScore(): Score | undefined {
-    return this.report.scores[this.score];
+    return this.report.scores[this.scores[0] ?? 0];
   }
   get features(): Feature[] {
     return this.currentLayer?.features ?? [];
+  }
+  nameOf(feature: number, layer = this.layer): string {
+    return this.#names.get(layer)?.[feature] ?? this.report.layers[layer]?.features[feature]?.name ?? "";
+  }
+  /** An empty name gives the report's own back. */
+  rename(feature: number, name: string, layer = this.layer): void {
+    const { features } = this.report.layers[layer]!;
+    const names = features.map((own, f) =>
+      f === feature ? name.trim() || own.name : this.nameOf(f, layer),
+    );
+    this.#names = new Map(this.#names).set(layer, names);
+  }
+  get labels(): Labels {
+    return toLabels(this.report.layers, (layer, feature) => this.nameOf(feature, layer));
+  }
+  /** Takes over the names of the layers that the report has; the number of features they fit. */
+  applyLabels(labels: Labels): number {
+    let taken = 0;
+    this.report.layers.forEach((layer, index) => {
+      const names = Object.hasOwn(labels.layers, layer.name) ? labels.layers[layer.name]! : [];
+      names.slice(0, layer.features.length).forEach((name, feature) => {
+        this.rename(feature, name, index);
+        taken++;
+      });
+    });
+    return taken;
   }
   get currentEpisodes(): Episode[] {
     return this.episodes[this.trajectory]!;
@@ -60,10 +100,14 @@ export class View {
   get episode(): number {
     return episodeAt(this.currentEpisodes, this.step);
   }
-  get hasAttribution(): boolean {
-    return this.current.attributions.some(
-      ([layer, score]) => layer === this.layer && score === this.score,
-    );
+  get isGradient(): boolean {
+    return this.currentLayer?.kind === "gradient";
+  }
+  hasAttribution(score: number): boolean {
+    return this.current.attributions.some(([l, s]) => l === this.layer && s === score);
+  }
+  get showsHuman(): boolean {
+    return this.human && this.current.humanChunk !== null;
   }
 
   /** What the overlays show: the isolated channel alone, else all that are not hidden. */
@@ -106,6 +150,27 @@ export class View {
     this.layer = layer;
     this.hidden = new Set();
     this.isolated = null;
+    this.openFeature = null;
+  }
+  setScore(row: number, score: number): void {
+    this.scores = this.scores.map((before, index) => (index === row ? score : before));
+  }
+  /** Adds a row, of the first score that has none yet. */
+  addRow(): void {
+    const next = this.report.scores.findIndex((_, score) => !this.scores.includes(score));
+    this.scores = [...this.scores, Math.max(next, 0)];
+  }
+  removeRow(row: number): void {
+    if (this.scores.length > 1) this.scores = this.scores.filter((_, index) => index !== row);
+  }
+  toggleObject(object: number): void {
+    const objects = new Set(this.objects);
+    if (!objects.delete(object)) objects.add(object);
+    this.objects = objects;
+  }
+  /** Opens the examples of a feature, where there are any. */
+  open(feature: number): void {
+    if (this.features[feature]?.thumbnails.count) this.openFeature = feature;
   }
   toggleFeature(feature: number): void {
     if (feature >= this.features.length) return;
@@ -122,15 +187,33 @@ export class View {
       trajectory: this.trajectory,
       step: this.step,
       layer: this.currentLayer?.name ?? "",
-      score: this.currentScore?.name ?? "",
+      scores: this.scores.map((score) => this.report.scores[score]?.name ?? ""),
+      hidden: [...this.hidden].sort((a, b) => a - b),
+      residual: this.residualShown,
+      together: this.combineSigns,
+      onFrame: this.onFrame,
+      opacity: this.opacity,
+      feature: this.openFeature,
+      human: this.human,
+      objects: [...this.objects].map((object) => this.report.objectNames[object] ?? ""),
     };
   }
   /** Goes where a link points; what the report does not have stays as it is. */
   go(place: Partial<Place>): void {
     const layer = this.report.layers.findIndex(({ name }) => name === place.layer);
-    const score = this.report.scores.findIndex(({ name }) => name === place.score);
     if (layer >= 0 && layer !== this.layer) this.selectLayer(layer);
-    if (score >= 0) this.score = score;
+    const indices = (wanted: readonly string[], known: readonly string[]): number[] =>
+      wanted.map((name) => known.indexOf(name)).filter((index) => index >= 0);
+    const scores = indices(place.scores ?? [], this.report.scores.map(({ name }) => name));
+    if (scores.length > 0) this.scores = scores;
+    if (place.objects) this.objects = new Set(indices(place.objects, this.report.objectNames));
+    if (place.hidden) this.hidden = new Set(place.hidden.filter((f) => f < this.features.length));
+    this.residualShown = place.residual ?? this.residualShown;
+    this.combineSigns = place.together ?? this.combineSigns;
+    this.onFrame = place.onFrame ?? this.onFrame;
+    this.opacity = place.opacity ?? this.opacity;
+    this.human = place.human ?? this.human;
+    if (place.feature !== undefined && place.feature !== null) this.open(place.feature);
     this.selectTrajectory(place.trajectory ?? this.trajectory, place.step ?? this.step);
   }
 }
