@@ -18,8 +18,6 @@
 import tempfile
 
 import rlvision_jax as rlv
-from rlvision_jax.studies.editing import EditingConfig, study_editing
-from rlvision_jax.studies.editing_result import draw_editing
 
 NUM_LEVELS = 8
 
@@ -32,7 +30,7 @@ policy, params, config = rlv.checkpoint.load(rlv.checkpoint.shipped("coinrun"))
 # the game on the device takes a minute to compile for that.
 
 # %%
-settings = EditingConfig(
+settings = rlv.studies.EditingConfig(
     num_levels=NUM_LEVELS,
     num_envs=8,
     num_frames=64,
@@ -42,7 +40,7 @@ settings = EditingConfig(
     ceiling=False,
 )
 cells = rlv.studies.Cells(tempfile.mkdtemp())
-result = study_editing(policy, params, config, settings, cells=cells)
+result = rlv.studies.study_editing(policy, params, config, settings, cells=cells)
 
 # %% [markdown]
 # ## What the features look at
@@ -63,5 +61,5 @@ for row in result.table.rows:
         print(f"{row['policy']:<18}{row['levels']} of {NUM_LEVELS} levels failed")
 
 # %%
-svg = draw_editing(result)
+svg = rlv.studies.draw_editing(result)
 svg[:5]

@@ -20,8 +20,6 @@ import tempfile
 import numpy as np
 
 import rlvision_jax as rlv
-from rlvision_jax.studies.failures import FailuresConfig, draw_failures, study_failures
-from rlvision_jax.studies.replaying import replay
 
 NUM_LEVELS = 24
 
@@ -35,8 +33,8 @@ policy, params, config = rlv.checkpoint.load(rlv.checkpoint.shipped("coinrun"))
 
 # %%
 cells = rlv.studies.Cells(tempfile.mkdtemp())
-settings = FailuresConfig(num_levels=NUM_LEVELS, num_envs=8)
-result = study_failures(policy, params, config, settings, cells=cells)
+settings = rlv.studies.FailuresConfig(num_levels=NUM_LEVELS, num_envs=8)
+result = rlv.studies.study_failures(policy, params, config, settings, cells=cells)
 for row in result.table.rows:
     interval = f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]%"
     print(f"{row['outcome']:<14}{row['levels']:>4} of {NUM_LEVELS}  {interval}")
@@ -48,7 +46,7 @@ for row in result.table.rows:
 
 # %%
 worst = result.episodes[0]
-played = replay(policy, params, config, worst.seed, worst.actions)
+played = rlv.studies.replay(policy, params, config, worst.seed, worst.actions)
 advantages = rlv.training.played_advantages(played, config)[:, 0]
 print(
     f"level {worst.seed} failed by {worst.cause} after {len(worst.actions)} steps; "
@@ -64,5 +62,5 @@ print("values around it:", np.round(played.values[nearby, 0], 2))
 # agent was in levels that it completed and failed.
 
 # %%
-svg = draw_failures(result)
+svg = rlv.studies.draw_failures(result)
 svg[:5]

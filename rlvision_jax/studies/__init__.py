@@ -21,7 +21,35 @@ commands. A game of which the ground truth is unknown is refused with a ValueErr
 """
 
 from rlvision_jax.studies.cells import Cells
+from rlvision_jax.studies.editing import EditingConfig, study_editing
+from rlvision_jax.studies.editing_result import EditingResult, draw_editing
+from rlvision_jax.studies.failures import (
+    FailedEpisode,
+    FailuresConfig,
+    FailuresResult,
+    draw_failures,
+    study_failures,
+    worst_of_each_cause,
+)
+from rlvision_jax.studies.replaying import replay
 from rlvision_jax.studies.results import StudyFolder, provenance
 from rlvision_jax.studies.tables import Column, Table
 
-__all__ = ["Cells", "Column", "StudyFolder", "Table", "provenance"]
+__all__ = [
+    "Cells",
+    "Column",
+    "EditingConfig",
+    "EditingResult",
+    "FailedEpisode",
+    "FailuresConfig",
+    "FailuresResult",
+    "StudyFolder",
+    "Table",
+    "draw_editing",
+    "draw_failures",
+    "provenance",
+    "replay",
+    "study_editing",
+    "study_failures",
+    "worst_of_each_cause",
+]

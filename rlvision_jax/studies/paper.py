@@ -1,7 +1,7 @@
 """What the article measured, to be drawn beside our numbers.
 
-Source: Hilton et al. 2020, "Understanding RL Vision", figure "Percentage of levels failed",
-doi 10.23915/distill.00029. Its agent was far better trained and played the older CoinRun: the
+Source: Hilton et al. 2020, "Understanding RL Vision", the bars of "Model editing", doi
+10.23915/distill.00029. Its agent was far better trained and played the older CoinRun: the
 shapes can be compared, the values cannot.
 """
 
