@@ -6,7 +6,7 @@ et al. 2020. docs/studies/interpretability.md defines the score.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -148,10 +148,7 @@ def study_interpretability(
       ValueError: if the ground truth of the environment is not known, or the layer is unknown.
     """
     check_ground_truth(agent_config)
-    layer = (
-        policy.layer_names[len(policy.layer_names) // 2] if config.layer is None else config.layer
-    )
-    check_layer(policy, layer)
+    layer = chosen_layer(policy, config.layer)
     config = dataclasses.replace(config, layer=layer)
 
     def compute() -> list[dict[str, Value]]:
@@ -177,6 +174,17 @@ def study_interpretability(
     }
     rows = cells.run(f"{layer.lower()}-{config.basis}", depends_on, compute)
     return InterpretabilityResult(tuple(rows))
+
+
+def chosen_layer(policy: VisionPolicy, layer: str | None) -> str:
+    """The layer of a study; None: the middle one.
+
+    Raises:
+      ValueError: if the policy has no such layer.
+    """
+    layer = policy.layer_names[len(policy.layer_names) // 2] if layer is None else layer
+    check_layer(policy, layer)
+    return layer
 
 
 def score_layer(
@@ -207,29 +215,68 @@ def score_layer(
     check_layer(policy, config.layer)
     notify("finding features", 0, 1)
     directions = find_features(policy, params, frames, config)
-    maps, _ = attribution_maps(policy, params, frames.observations, directions, "value")
     notify("finding features", 1, 1)
-    field = receptive_fields(policy, params)[config.layer]
-    named = position_classes(frames.masks, field, reach=config.reach)
-    planted = _planted(policy, params, frames, config) if config.planted else {}
-    num_scored = config.num_features + len(planted)
-
-    def scored(index: int, strengths: Float[np.ndarray, "frame row column"]) -> FeatureScore:
-        notify("scoring", index, num_scored)
-        return score_feature(strengths, named, frames.level_seeds, config.score_config)
-
-    total = np.abs(maps).sum()
-    rows, scores = [], []
-    for index, feature in enumerate(np.moveaxis(maps, -1, 0)):
-        scores.append(scored(index, np.abs(feature)))
-        raises = _share_positive(feature, config.strongest)
-        share = float(np.abs(feature).sum() / total)
-        rows.append(_row(str(index + 1), scores[-1], raises=raises, share=share))
-    rows.append(_mean_row(scores))
-    for index, (name, strengths) in enumerate(planted.items(), start=config.num_features):
-        rows.append(_row(name, scored(index, strengths), planted=True))
-    notify("scoring", num_scored, num_scored)
+    scored = score_directions(policy, params, frames, directions, config, notify=notify)
+    total = sum(feature.attribution for feature in scored)
+    rows = [
+        _row(
+            str(index + 1),
+            feature.score,
+            raises=feature.raises,
+            share=feature.attribution / total if total else 0.0,
+        )
+        for index, feature in enumerate(scored)
+    ]
+    rows.append(_mean_row([feature.score for feature in scored]))
+    if config.planted:
+        rows += _planted_rows(policy, params, frames, config, notify)
     return rows
+
+
+class ScoredFeature(NamedTuple):
+    """One feature of a layer.
+
+    Attributes:
+      score: and its parts.
+      raises: share of the frames in which it is strongest that it raises the value of.
+      attribution: sum of its magnitude over all frames, in units of the value.
+    """
+
+    score: FeatureScore
+    raises: float
+    attribution: float
+
+
+def score_directions(
+    policy: VisionPolicy,
+    params: Params,
+    frames: LabelledFrames,
+    directions: Directions,
+    config: InterpretabilityConfig,
+    *,
+    notify: Notify = lambda stage, done, total: None,
+) -> list[ScoredFeature]:
+    """Scores features of a layer on frames, by the attribution of the value to them.
+
+    Args:
+      policy: of the agent.
+      params: its parameters.
+      frames: with ground truth.
+      directions: the layer and its features.
+      config: how.
+      notify: told of progress.
+    """
+    maps, _ = attribution_maps(policy, params, frames.observations, directions, "value")
+    field = receptive_fields(policy, params)[directions.layer]
+    named = position_classes(frames.masks, field, reach=config.reach)
+    scored = []
+    for index, feature in enumerate(np.moveaxis(maps, -1, 0)):
+        notify("scoring features", index, maps.shape[-1])
+        score = score_feature(np.abs(feature), named, frames.level_seeds, config.score_config)
+        raises = _share_positive(feature, config.strongest)
+        scored.append(ScoredFeature(score, raises, float(np.abs(feature).sum())))
+    notify("scoring features", maps.shape[-1], maps.shape[-1])
+    return scored
 
 
 def find_features(
@@ -282,13 +329,25 @@ def draw_interpretability(result: InterpretabilityResult) -> bytes:
     return figures.to_svg(figure)
 
 
-def _planted(
-    policy: VisionPolicy, params: Params, frames: LabelledFrames, config: InterpretabilityConfig
-) -> dict[str, Float[np.ndarray, "frame row column"]]:
+def _planted_rows(
+    policy: VisionPolicy,
+    params: Params,
+    frames: LabelledFrames,
+    config: InterpretabilityConfig,
+    notify: Notify,
+) -> list[dict[str, Value]]:
     layer = str(config.layer)
-    shares = class_shares(frames.masks, receptive_fields(policy, params)[layer])
-    made = planted_detectors(shares, seed=config.seed)
-    return made | random_directions(policy, params, frames.observations, layer, seed=config.seed)
+    field = receptive_fields(policy, params)[layer]
+    named = position_classes(frames.masks, field, reach=config.reach)
+    planted = planted_detectors(class_shares(frames.masks, field), seed=config.seed)
+    planted |= random_directions(policy, params, frames.observations, layer, seed=config.seed)
+    rows = []
+    for index, (name, strengths) in enumerate(planted.items()):
+        notify("scoring planted ones", index, len(planted))
+        score = score_feature(strengths, named, frames.level_seeds, config.score_config)
+        rows.append(_row(name, score, planted=True))
+    notify("scoring planted ones", len(planted), len(planted))
+    return rows
 
 
 def _share_positive(feature: Float[np.ndarray, "frame row column"], strongest: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from coin_seer import AGENT_CONFIG, POLICY, SEEN, colours_of
+from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, SEEN, colours_of
 
 from rlvision_jax.studies import Cells
 from rlvision_jax.studies.interpretability import (
@@ -31,7 +31,7 @@ CONFIG = InterpretabilityConfig(
 @pytest.fixture(scope="module")
 def params():
     frames = sample_labelled_frames(
-        POLICY, np.zeros((3, 3), np.float32), AGENT_CONFIG, num_frames=64, interval=24, num_envs=64
+        POLICY, NO_COLOURS, AGENT_CONFIG, num_frames=128, interval=13, num_envs=64
     )
     return colours_of(frames)
 

@@ -7,12 +7,14 @@ import tyro
 
 from rlvision_jax.cli.study.editing import EditingCommand
 from rlvision_jax.cli.study.failures import FailuresCommand
+from rlvision_jax.cli.study.hallucinations import HallucinationsCommand
 from rlvision_jax.cli.study.interpretability import InterpretabilityCommand
 
 # A study is added by its file in this folder, and by its line here.
 Study = (
     Annotated[FailuresCommand, tyro.conf.subcommand("failures")]
     | Annotated[EditingCommand, tyro.conf.subcommand("editing")]
+    | Annotated[HallucinationsCommand, tyro.conf.subcommand("hallucinations")]
     | Annotated[InterpretabilityCommand, tyro.conf.subcommand("interpretability")]
 )
 

@@ -1,0 +1,111 @@
+"""The finder on an agent that sees colours: fooled by pasted pixels, not by what is there."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, colours_of
+
+from rlvision_jax import envs
+from rlvision_jax.envs.procgen import decode_state
+from rlvision_jax.studies import Cells
+from rlvision_jax.studies.hallucination_search import HallucinationsConfig
+from rlvision_jax.studies.hallucinations import draw_hallucinations, study_hallucinations
+from rlvision_jax.studies.labelled_frames import sample_labelled_frames
+from rlvision_jax.studies.object_classes import CLASSES
+from rlvision_jax.studies.planted_hallucinations import free_cells, plant
+
+CONFIG = HallucinationsConfig(
+    num_features=3,
+    num_frames=256,
+    frame_interval=8,
+    num_envs=64,
+    num_trajectories=4,
+    num_steps=64,
+    num_cases=8,
+)
+
+
+@pytest.fixture(scope="module")
+def params():
+    frames = sample_labelled_frames(
+        POLICY, NO_COLOURS, AGENT_CONFIG, num_frames=128, interval=13, num_envs=64
+    )
+    return colours_of(frames)
+
+
+@pytest.fixture(scope="module")
+def result(params, tmp_path_factory):
+    cells = Cells(tmp_path_factory.mktemp("cells"))
+    found = study_hallucinations(POLICY, params, AGENT_CONFIG, CONFIG, cells=cells)
+    again = study_hallucinations(POLICY, params, AGENT_CONFIG, CONFIG, cells=cells)
+    assert again.table == found.table  # read from the cell
+    return again
+
+
+def test_every_planted_object_is_found_and_no_real_one(result):
+    assert {"coin", "saw"} <= set(result.classes)
+    for object_class in ("coin", "saw"):
+        rows = {
+            row["kind"]: row
+            for row in result.trial_table.rows
+            if row["object_class"] == object_class
+        }
+        for kind in ("pasted", "unlisted"):
+            assert rows[kind]["cases"] == rows[kind]["flagged"] == 8, (object_class, kind)
+        # The object in the game moves the value as much, but is there.
+        assert rows["real"]["moved"] == 8
+        assert rows["real"]["flagged"] == rows["untouched"]["flagged"] == 0
+        assert rows["all"]["recall"] == rows["all"]["precision"] == 1.0
+
+
+def test_an_agent_that_sees_what_is_there_hallucinates_nothing(result):
+    assert result.num_steps == 4 * 64
+    assert result.rows == ()
+    assert b"no hallucination in 256 steps" in draw_hallucinations(result)
+
+
+@pytest.fixture(scope="module")
+def game():
+    env = envs.make_host("procgen:coinrun", num_envs=1, seed=3, **AGENT_CONFIG["env_options"])
+    yield env
+    env.close()
+
+
+def test_planted_cases_show_the_object_where_they_say(game):
+    saved = game.get_state()
+    cases = plant(game, [saved] * 3, "coin", num_cases=1, margin=1, seed=1)
+    (case,) = cases
+    coin = CLASSES.index("coin")
+    assert not case.masks[..., coin].any()
+    shown = case.drawn_masks[..., coin]
+    assert (case.time, case.env) == (1, 0)
+    # Only the coin's pixels change, to one colour.
+    np.testing.assert_array_equal((case.drawn != case.frame).any(-1), shown)
+    colour = np.unique(case.drawn[shown], axis=0)
+    assert len(colour) == 1
+    np.testing.assert_array_equal(np.unique(case.pasted[case.pasted_at], axis=0), colour)
+    assert case.pasted_at.sum() == shown.sum()
+    np.testing.assert_array_equal(case.pasted[~case.pasted_at], case.frame[~case.pasted_at])
+
+
+def test_objects_are_planted_into_free_cells_on_the_ground(game):
+    state = decode_state(game.get_state()[0])
+    cells = free_cells(state)
+    agent = state.entities[0]
+    assert cells
+    for column, row in cells:
+        assert state.grid[row, column] == 100
+        assert state.grid[row - 1, column] in (15, 16)
+        assert 1 < abs(column - int(agent["x"])) < 6
+
+
+def test_planting_draws_with_one_game():
+    env = envs.make_host("procgen:coinrun", num_envs=2, seed=3, **AGENT_CONFIG["env_options"])
+    with pytest.raises(ValueError, match="environment of one game; got 2"):
+        plant(env, [env.get_state()], "coin", num_cases=1, margin=0)
+    env.close()
