@@ -13,36 +13,42 @@ from rlvision_jax.interface import (
     ReportConfig,
     build_report,
     is_report,
+    load_labels,
+    with_labels,
     write_report,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterfaceCommand:
-    """Plays an agent, attributes its value function to a layer, and writes a report.
+    """Plays an agent, attributes its outputs to its layers, and writes a report.
 
     The report is a folder whose index.html opens from disk in a browser.
 
     Attributes:
       agent: folder of the agent, or the name of a shipped one.
       out: folder of the report; an earlier report there is replaced once the new one is complete.
+      labels: file with names of the features, which a page saved; of an earlier report of the
+        same agent and options.
       report: what the report shows.
     """
 
     agent: Annotated[str, tyro.conf.Positional] = "coinrun"
     out: Path = Path("report")
+    labels: Path | None = None
     report: Annotated[ReportConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=ReportConfig
     )
 
     def run(self) -> int:
         """Builds and writes the report; prints its path."""
-        print(make_report(self.agent, self.out, self.report))
+        print(make_report(self.agent, self.out, self.report, labels=self.labels))
         return 0
 
 
-def make_report(agent: str, out: Path, config: ReportConfig) -> Path:
+def make_report(agent: str, out: Path, config: ReportConfig, *, labels: Path | None = None) -> Path:
     """Builds a report with progress on the terminal; the path of its page."""
+    names = {} if labels is None else load_labels(labels)
     if out.exists() and not is_report(out) and (not out.is_dir() or any(out.iterdir())):
         raise NotAReportError(
             f"{out} exists and is not a report; choose another folder, or remove it"
@@ -58,6 +64,7 @@ def make_report(agent: str, out: Path, config: ReportConfig) -> Path:
             num_threads=num_threads(),
             notify=bars.notify,
         )
+        report = with_labels(report, names)
         bars.notify("writing the report", 0, 1)
         page = write_report(report, out)
         bars.notify("writing the report", 1, 1)

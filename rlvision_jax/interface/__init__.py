@@ -4,6 +4,7 @@ from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.build import build_report
 from rlvision_jax.interface.config import PIXELS, ReportConfig, middle_layer
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
+from rlvision_jax.interface.gallery import build_gallery, gallery_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
 from rlvision_jax.interface.reading import ReportDataError, read_report
 from rlvision_jax.interface.schema import (
@@ -36,7 +37,9 @@ __all__ = [
     "Score",
     "Trajectory",
     "advantage_bookmarks",
+    "build_gallery",
     "build_report",
+    "gallery_links",
     "is_report",
     "load_labels",
     "middle_layer",

@@ -21,7 +21,7 @@ from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.config import PIXELS, ReportConfig, chosen_layers
 from rlvision_jax.interface.describe import describe_features, pixel_layer
 from rlvision_jax.interface.failures import find_failures
-from rlvision_jax.interface.recording import RecordingEnv
+from rlvision_jax.interface.recording import RecordingEnv, check_rendered
 from rlvision_jax.interface.schema import Attribution, Layer, Report, Score, Trajectory
 from rlvision_jax.interface.scores import attributed, named_scores
 from rlvision_jax.models import VisionPolicy
@@ -69,6 +69,8 @@ def build_report(
     try:
         described = envs.describe(env)
         scores = named_scores(config.scores, described.action_names)
+        if config.human:
+            check_rendered(env)
         rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
         frames = sample_observations(
             policy,

@@ -14,10 +14,11 @@ from rlvision_jax import checkpoint, envs
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.features import Directions, attribution_maps
-from rlvision_jax.interface.build import describe_features
+from rlvision_jax.interface.describe import describe_features
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
+    Failure,
     Report,
     Score,
     Trajectory,
@@ -44,8 +45,8 @@ def build_gallery(
 ) -> Report:
     """Plays failed levels again and explains the value function along them.
 
-    Every level has two bookmarks: under "failed by ..." its last frame, and under "low" that of
-    its lowest advantage.
+    The page lists each level twice: by its cause, which leads to its last frame, and by its
+    lowest advantage, which leads to the frame of it.
 
     Args:
       policy: as `checkpoint.load` returned it.
@@ -61,26 +62,30 @@ def build_gallery(
     Raises:
       ValueError: if a level cannot be played again (`studies.replaying.replay`).
     """
-    trajectories, bookmarks = [], []
+    trajectories = []
     for index, episode in enumerate(episodes):
         notify("playing the gallery", index, len(episodes))
-        trajectory = _trajectory(policy, params, agent_config, episode, directions)
-        trajectories.append(trajectory)
-        last = len(trajectory.actions) - 1
-        cause = f"failed by {episode.cause.replace('_', ' ')}"
-        bookmarks.append(Bookmark(kind=cause, trajectory=index, step=last))
-        bookmarks.append(Bookmark(kind="low", trajectory=index, step=episode.worst_step))
+        trajectories.append(_trajectory(policy, params, agent_config, episode, directions))
     notify("playing the gallery", len(episodes), len(episodes))
-    # Groups in the order of the page: most surprising first.
-    surprise = [episode.worst_advantage for episode in episodes]
-    bookmarks.sort(key=lambda bookmark: surprise[bookmark.trajectory])
+    places = range(len(episodes))
     return Report(
         title=title,
         action_names=envs.ACTION_NAMES,
         layers=(describe_features(policy, params, frames, directions, num_examples),),
         scores=(Score(name=_SCORE),),
         trajectories=tuple(trajectories),
-        bookmarks=tuple(bookmarks),
+        bookmarks=tuple(
+            Bookmark(kind="low", trajectory=index, step=episodes[index].worst_step)
+            for index in sorted(places, key=lambda index: episodes[index].worst_advantage)
+        ),
+        failures=tuple(
+            Failure(
+                cause=episodes[index].cause,
+                trajectory=index,
+                step=len(episodes[index].actions) - 1,
+            )
+            for index in places
+        ),
         provenance={
             "rlvision_jax": __version__,
             "policy": policy.name,

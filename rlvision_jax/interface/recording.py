@@ -26,6 +26,15 @@ class Rendered(Protocol):
         ...
 
 
+def check_rendered(env: HostEnv) -> None:
+    """Raises ValueError if an environment draws no frames for people."""
+    if not isinstance(env, Rendered):
+        raise ValueError(
+            f"{env.name} draws no frames for people; Procgen's own games (procgen:...) do. "
+            "Leave human out"
+        )
+
+
 class RecordingEnv:
     """An environment that keeps more of each moment than the observation."""
 
@@ -40,11 +49,8 @@ class RecordingEnv:
         Raises:
           ValueError: if it has no frames for people.
         """
-        if human and not isinstance(env, Rendered):
-            raise ValueError(
-                f"{env.name} draws no frames for people; Procgen's own games (procgen:...) do. "
-                "Leave human out"
-            )
+        if human:
+            check_rendered(env)
         self._env = env
         self._objects, self._human = objects, human
         self.num_envs, self.num_actions = env.num_envs, env.num_actions

@@ -9,7 +9,7 @@ import pytest
 
 from rlvision_jax import checkpoint, envs, models
 from rlvision_jax.cli.main import main
-from rlvision_jax.interface import read_report
+from rlvision_jax.interface import read_report, save_labels
 
 _OPTIONS = {"distribution_mode": "easy", "num_levels": 5}
 
@@ -55,10 +55,20 @@ def assert_one_line(message, *parts):
 
 
 def test_interface_writes_a_report_and_prints_its_path_last(agent, tmp_path, capsys):
-    assert main_status(_interface(agent, tmp_path / "report")) == 0
+    labels = tmp_path / "labels.json"
+    save_labels({"conv2": ("coin", "saw", "wall")}, labels)
+    assert main_status(_interface(agent, tmp_path / "report", "--labels", str(labels))) == 0
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert pathlib.Path(last) == (tmp_path / "report" / "index.html").resolve()
     assert pathlib.Path(last).exists()
+    (layer,) = read_report(tmp_path / "report").layers
+    assert [feature.name for feature in layer.features] == ["coin", "saw", "wall"]
+
+
+def test_a_file_that_holds_no_names_is_one_line(agent, tmp_path):
+    (tmp_path / "labels.json").write_text("{}")
+    arguments = _interface(agent, tmp_path / "report", "--labels", str(tmp_path / "labels.json"))
+    assert_one_line(main_status(arguments), "labels.json holds no names of features")
 
 
 def test_evaluate_prints_json_of_both_kinds_of_levels(agent, capsys):
