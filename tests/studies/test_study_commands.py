@@ -76,8 +76,10 @@ def test_gallery_opens_at_the_lowest_advantage(failures):
         # Written with four digits; values of near 1 from batches of other sizes.
         assert trajectory.advantages[step] == pytest.approx(float(row["worst_advantage"]), abs=1e-4)
         assert trajectory.label.startswith(row["cause"].replace("_", " "))
-    causes = {"failed by " + row["cause"].replace("_", " ") for row in shown}
-    assert {bookmark.kind for bookmark in report.bookmarks} == {"low", *causes}
+        failure = report.failures[int(fields["trajectory"]) - 1]
+        assert (failure.cause, failure.step) == (row["cause"], int(row["steps"]) - 1)
+    steps = [bookmark.step for bookmark in report.bookmarks]
+    assert steps == [int(row["worst_step"]) for row in shown]  # the worst first
 
 
 def test_the_same_line_continues(failures, capsys):
