@@ -6,7 +6,7 @@ projected out of the next kernel. All policies play the same levels with the sam
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
@@ -99,7 +99,8 @@ def study_editing(
     """
     layer = config.layer or policy.layer_names[len(policy.layer_names) // 2]
     check_layer(policy, layer)
-    rounds = _find_rounds(policy, params, agent_config, config, layer, cells, num_threads, notify)
+    search = _Search(policy, params, agent_config, config, layer, cells, num_threads, notify)
+    rounds = search.rounds()
     first = rounds[0].features
     hazard = first.directions[first.looks_at(config.hazard)]
     options = split_options(agent_config.get("env_options", {}), config.split)
@@ -150,74 +151,73 @@ class _Round:
     edited: Params
 
 
-def _find_rounds(
-    policy: Policy,
-    params: Params,
-    agent_config: Mapping[str, Any],
-    config: EditingConfig,
-    layer: str,
-    cells: Cells,
-    num_threads: int,
-    notify: Notify,
-) -> list[_Round]:
-    @functools.cache
-    def frames() -> LabelledFrames:
+@dataclasses.dataclass(frozen=True)
+class _Search:
+    """Finds the hazard's feature, projects it out, and finds it again in the edited agent."""
+
+    policy: Policy
+    params: Params
+    agent_config: Mapping[str, Any]
+    config: EditingConfig
+    layer: str
+    cells: Cells
+    num_threads: int
+    notify: Notify
+
+    def rounds(self) -> list[_Round]:
+        """As many as configured."""
+        edited, rounds = self.params, []
+        removed = np.zeros((0, self.policy.layer_shape(self.layer)[-1]))
+        for number in range(1, self.config.rounds + 1):
+            features = self._features(edited, number)
+            self.notify("finding features", number, self.config.rounds)
+            chosen = features.looks_at(self.config.hazard)
+            direction = features.directions[chosen].astype(np.float64)
+            # What is projected out twice along slanted directions comes back along the first.
+            direction = direction - removed.T @ (removed @ direction)
+            removed = np.vstack([removed, direction / np.linalg.norm(direction)])
+            edited = project_out(self.policy, edited, self.layer, direction)
+            rounds.append(_Round(features, edited))
+        return rounds
+
+    def _features(self, params: Params, number: int) -> NamedFeatures:
+        """From disk, if an earlier run has found them."""
+        config = self.config
+        depends_on = {
+            "parameters": checkpoint.fingerprint(params),
+            "env": self.agent_config.get("env"),
+            "env_options": dict(self.agent_config.get("env_options", {})),
+            "layer": self.layer,
+            "num_features": config.num_features,
+            "num_frames": config.num_frames,
+            "frame_interval": config.frame_interval,
+            "num_envs": config.num_envs,
+            "seed": config.seed,
+        }
+
+        def compute() -> dict[str, Any]:
+            return find_named_features(
+                self.policy, params, self._frames, self.layer, num_features=config.num_features
+            ).to_json()
+
+        return NamedFeatures.from_json(self.cells.run(f"features-{number}", depends_on, compute))
+
+    @functools.cached_property
+    def _frames(self) -> LabelledFrames:
+        """The original's, for every round."""
+        config = self.config
         total = -(-config.num_frames // config.num_envs) * config.frame_interval
         return sample_labelled_frames(
-            policy,
-            params,
-            agent_config,
+            self.policy,
+            self.params,
+            self.agent_config,
             num_frames=config.num_frames,
             interval=config.frame_interval,
             num_envs=config.num_envs,
             seed=config.seed,
-            num_threads=num_threads,
-            on_step=lambda step: notify("playing for features", step, total),
+            num_threads=self.num_threads,
+            on_step=lambda step: self.notify("playing for features", step, total),
         )
-
-    edited, removed, rounds = params, np.zeros((0, policy.layer_shape(layer)[-1])), []
-    for number in range(1, config.rounds + 1):
-        features = _features_in_cell(
-            policy, edited, agent_config, config, layer, number, cells, frames
-        )
-        notify("finding features", number, config.rounds)
-        direction = features.directions[features.looks_at(config.hazard)].astype(np.float64)
-        # What is projected out twice along slanted directions comes back along the first.
-        direction = direction - removed.T @ (removed @ direction)
-        removed = np.vstack([removed, direction / np.linalg.norm(direction)])
-        edited = project_out(policy, edited, layer, direction)
-        rounds.append(_Round(features, edited))
-    return rounds
-
-
-def _features_in_cell(
-    policy: Policy,
-    params: Params,
-    agent_config: Mapping[str, Any],
-    config: EditingConfig,
-    layer: str,
-    number: int,
-    cells: Cells,
-    frames: Callable[[], LabelledFrames],
-) -> NamedFeatures:
-    depends_on = {
-        "parameters": checkpoint.fingerprint(params),
-        "env": agent_config.get("env"),
-        "env_options": dict(agent_config.get("env_options", {})),
-        "layer": layer,
-        "num_features": config.num_features,
-        "num_frames": config.num_frames,
-        "frame_interval": config.frame_interval,
-        "num_envs": config.num_envs,
-        "seed": config.seed,
-    }
-
-    def compute() -> dict[str, Any]:
-        return find_named_features(
-            policy, params, frames(), layer, num_features=config.num_features
-        ).to_json()
-
-    return NamedFeatures.from_json(cells.run(f"features-{number}", depends_on, compute))
 
 
 def find_named_features(
