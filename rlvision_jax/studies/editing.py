@@ -20,7 +20,7 @@ from rlvision_jax.editing import project_out, scale_direction
 from rlvision_jax.features import attribution_maps, find_directions
 from rlvision_jax.models import Policy, check_layer
 from rlvision_jax.studies.cells import Cells
-from rlvision_jax.studies.editing_result import EditingResult
+from rlvision_jax.studies.editing_result import EditingResult, control_features
 from rlvision_jax.studies.hazards import NamedFeatures, class_excess
 from rlvision_jax.studies.labelled_frames import LabelledFrames, sample_labelled_frames
 from rlvision_jax.studies.object_classes import position_classes
@@ -78,9 +78,9 @@ def study_editing(
     """Edits an agent and plays the same levels with the original, the edits and the controls.
 
     Played are: the original; the agent blind to the hazard, after each round; the same with a
-    random direction (the hazard's with its channels shuffled) and with the feature of no hazard
-    projected out; the agent with the hazard's direction scaled; and the original where the hazard
-    is invisible, which is the most that blindness can do.
+    random direction (the hazard's with its channels shuffled) and with features of no hazard
+    projected out (`control_features`); the agent with the hazard's direction scaled; and the
+    original where the hazard is invisible, which is the most that blindness can do.
 
     Args:
       policy: of `models.make`, whose kernels are known.
@@ -115,7 +115,8 @@ def study_editing(
         name = f"{config.hazard}-blind" if number == 1 else f"{config.hazard}-blind-{number}"
         variants[name] = (each.edited, played_config)
     variants["random-direction"] = (edit(shuffled), played_config)
-    variants["other-feature"] = (edit(first.directions[first.of_no_hazard()]), played_config)
+    for name, index in control_features(first, config.hazard).items():
+        variants[name] = (edit(first.directions[index]), played_config)
     for factor in config.strengthen:
         variants[f"{config.hazard}-times-{factor:g}"] = (edit(hazard, factor), played_config)
     if config.ceiling and config.hazard in _HIDDEN:

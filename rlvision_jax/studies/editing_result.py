@@ -86,7 +86,8 @@ class EditingResult:
         for number, features in enumerate(self.features, 1):
             parts = {features.looks_at(self.hazard): f"{self.hazard}-blind"}
             if number == 1:
-                parts.setdefault(features.of_no_hazard(), "other-feature")
+                controls = control_features(features, self.hazard)
+                parts |= {index: name for name, index in controls.items()}
             for index, (excess, total) in enumerate(
                 zip(features.excess, features.totals, strict=True)
             ):
@@ -120,6 +121,19 @@ class EditingResult:
             "difference_low": paired.low,
             "difference_high": paired.high,
         }
+
+
+def control_features(features: NamedFeatures, hazard: str) -> dict[str, int]:
+    """The features that are projected out for comparison, by the name of the edited policy.
+
+    "other-feature" is the strongest that avoids all hazards; "alike-feature" carries about as much
+    attribution as the hazard's, but not on it.
+    """
+    controls = {"other-feature": features.of_no_hazard()}
+    alike = features.of_like_strength(hazard)
+    if alike is not None and alike not in controls.values():
+        controls["alike-feature"] = alike
+    return {name: index for name, index in controls.items() if index != features.looks_at(hazard)}
 
 
 def _failed(levels: Levels, cause: str) -> Bool[np.ndarray, " level"]:

@@ -48,6 +48,10 @@ def class_excess(
     return np.divide(excess, totals[:, None], out=np.zeros_like(excess), where=totals[:, None] > 0)
 
 
+# Of the excess of the feature that looks at a class most: below it, another one does not.
+_HARDLY = 0.1
+
+
 @dataclasses.dataclass(frozen=True)
 class NamedFeatures:
     """Features of a layer with what they look at.
@@ -87,6 +91,24 @@ class NamedFeatures:
         if harmless.any():
             return int(np.where(harmless, self.totals, -1).argmax())
         return int(at_hazards.argmin())
+
+    def of_like_strength(self, object_class: str) -> int | None:
+        """Of the features that hardly look at a class, the one as strong as that which looks most.
+
+        Args:
+          object_class: the class.
+
+        Returns:
+          Among the features with less than a tenth of the strongest one's excess on the class, that
+          whose attribution is nearest to it in size, by ratio. None if there is no such feature.
+        """
+        detector = self.looks_at(object_class)
+        of_class = self.excess[:, CLASSES.index(object_class)]
+        others = np.flatnonzero((of_class < _HARDLY * of_class[detector]) & (self.totals > 0))
+        if not len(others):
+            return None
+        ratios = np.abs(np.log(self.totals[others] / self.totals[detector]))
+        return int(others[ratios.argmin()])
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

@@ -16,7 +16,7 @@ from rlvision_jax.studies.paired import paired_difference
 
 SAW = CLASSES.index("saw")
 CONFIG = EditingConfig(
-    num_levels=4, layer="conv2", rounds=3, strengthen=(2.0, -1.0), split="train", num_features=3
+    num_levels=4, layer="conv2", rounds=3, strengthen=(2.0, -1.0), split="train", num_features=4
 )
 AGENT = {"env": "procgen:coinrun", "env_options": {"num_levels": 5}}
 
@@ -28,13 +28,13 @@ def agent():
 
 
 def named_features(seed):
-    """Feature 2 looks at saws, feature 1 at nothing harmful."""
-    excess = np.zeros((3, len(CLASSES)))
-    excess[:, SAW] = 0.1, -0.1, 0.3
+    """Feature 2 looks at saws, feature 1 at nothing harmful, feature 3 is as strong as 2."""
+    excess = np.zeros((4, len(CLASSES)))
+    excess[:, SAW] = 0.1, -0.1, 0.3, 0.0
     for hazard in ("enemy", "lava"):
         excess[1, CLASSES.index(hazard)] = -0.1
-    directions = np.random.default_rng(seed).uniform(size=(3, 64)).astype(np.float32)
-    return NamedFeatures(directions, excess, np.ones(3))
+    directions = np.random.default_rng(seed).uniform(size=(4, 64)).astype(np.float32)
+    return NamedFeatures(directions, excess, np.array([1.0, 3.0, 1.0, 1.1]))
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_edits_and_controls_are_what_they_are_called(agent, studied):
         "saw-blind-3",
         "random-direction",
         "other-feature",
+        "alike-feature",
         "saw-times-2",
         "saw-times--1",
         "invisible-saw",
@@ -89,6 +90,7 @@ def test_edits_and_controls_are_what_they_are_called(agent, studied):
     for name, expected in {
         "saw-blind": project_out(policy, params, "conv2", directions[2]),
         "other-feature": project_out(policy, params, "conv2", directions[1]),
+        "alike-feature": project_out(policy, params, "conv2", directions[3]),
         "saw-times-2": scale_direction(policy, params, "conv2", directions[2], 2.0),
     }.items():
         # One rounding to float32; the direction has passed through float64.
@@ -122,7 +124,7 @@ def test_a_later_round_does_not_bring_back_what_was_removed(studied):
         np.testing.assert_allclose(np.einsum("hwio,i->hwo", last, direction), 0, atol=1e-5)
     np.testing.assert_array_equal(kernel(searched[1][0]), kernel(played["saw-blind"][0]))
     np.testing.assert_array_equal(kernel(searched[2][0]), kernel(played["saw-blind-2"][0]))
-    assert [each[1:] for each in searched] == [("conv2", 3)] * 3
+    assert [each[1:] for each in searched] == [("conv2", 4)] * 3
 
 
 def test_lava_cannot_be_hidden(agent, studied, tmp_path):
@@ -164,9 +166,10 @@ def test_differences_are_paired_by_level(result):
 
 def test_features_say_what_they_served_for(result):
     rows = result.feature_table.rows
-    assert [row["part"] for row in rows[:3]] == [None, "other-feature", "saw-blind"]
-    assert [row["part"] for row in rows[3:]] == [None, None, "saw-blind"]
-    assert [row["round"] for row in rows] == [1, 1, 1, 2, 2, 2]
+    parts = [None, "other-feature", "saw-blind", "alike-feature"]
+    assert [row["part"] for row in rows[:4]] == parts
+    assert [row["part"] for row in rows[4:]] == [None, None, "saw-blind", None]
+    assert [row["round"] for row in rows] == [1] * 4 + [2] * 4
     assert rows[2]["on_saw"] == 0.3
 
 

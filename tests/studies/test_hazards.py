@@ -53,6 +53,13 @@ def test_where_all_look_at_hazards_the_least_is_the_control():
     assert features([{SAW: 0.2}, {LAVA: 0.05}, {ENEMY: 0.1}], [1, 2, 3]).of_no_hazard() == 1
 
 
+def test_a_feature_of_like_strength_hardly_looks_at_the_hazard():
+    excess = [{SAW: 0.3}, {SAW: 0.04}, {SAW: 0.02, LAVA: 0.2}, {SAW: -0.2}, {}]
+    assert features(excess, [2.0, 2.0, 3.0, 1.2, 0.0]).of_like_strength("saw") == 2
+    assert features(excess, [2.0, 2.0, 3.6, 1.2, 0.0]).of_like_strength("saw") == 3
+    assert features(excess[:2], [1.0, 1.0]).of_like_strength("saw") is None
+
+
 def test_a_hazard_that_nothing_looks_at_is_an_error():
     with pytest.raises(ValueError, match="no feature looks at saw more than by chance"):
         features([{SAW: -0.1}, {LAVA: 0.1}], [1, 1]).looks_at("saw")
