@@ -7,15 +7,20 @@ import shutil
 import numpy as np
 import pytest
 from browsing import (
+    assert_pixels,
     expect,
     expect_step,
     fact,
     legend,
+    legend_colors,
+    overlay,
+    pixels,
+    score_row,
     screen,
     wait_for_overlay,
 )
 
-from rlvision_jax.interface import write_report
+from rlvision_jax.interface import Attribution, Failure, Trajectory, write_report
 
 
 def test_numbers_follow_the_step(page, report):
@@ -200,15 +205,22 @@ def test_markup_is_shown_as_text(open_page, report, tmp_path):
         dataclasses.replace(report.layers[0], features=(feature, *report.layers[0].features[1:])),
         *report.layers[1:],
     )
-    trajectories = (dataclasses.replace(report.trajectories[0], label=markup),)
+    first = report.trajectories[0]
+    attributions = tuple(
+        dataclasses.replace(a, score=markup if a.score == "RIGHT logits" else a.score)
+        for a in first.attributions
+    )
+    trajectories = (dataclasses.replace(first, label=markup, attributions=attributions),)
     hostile = dataclasses.replace(
         report,
         title=markup,
         layers=layers,
         trajectories=trajectories,
         bookmarks=(),
-        failures=(),
+        failures=(Failure(cause=markup, trajectory=0, step=14),),
         action_names=(markup, *report.action_names[1:]),
+        object_names=(markup, "saw"),
+        scores=(report.scores[0], dataclasses.replace(report.scores[1], name=markup)),
         provenance={markup: {markup: markup}},
     )
     write_report(hostile, tmp_path / "report")
@@ -218,6 +230,15 @@ def test_markup_is_shown_as_text(open_page, report, tmp_path):
     page.get_by_role("button", name="How it was made").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"{markup}: {markup}")
     assert page.title() == markup
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Add a row").click()
+    expect(score_row(page, markup)).to_contain_text(f"units of the {markup}")
+    expect(page.get_by_role("heading", name=f"{markup} 1")).to_be_visible()  # a cause
+    page.get_by_role("checkbox", name=re.compile("How densely")).check()
+    expect(page.get_by_role("rowheader", name=markup)).to_be_visible()
+    page.keyboard.press("Shift+Digit1")
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_have_value(markup)
+    page.keyboard.press("Escape")
     assert page.locator("img, b").count() == 0
 
 
@@ -262,3 +283,39 @@ def test_the_page_fits_its_width(open_page, folder, width, scheme):
         assert box["width"] >= 200
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 22)"
     assert dark == (scheme == "dark")
+
+
+def test_a_long_report_is_drawn_at_its_end(open_page, report, tmp_path):
+    """Four thousand steps, as many as the default report has in all."""
+    num_steps = 4096
+    t = np.arange(num_steps)
+    observations = np.zeros((num_steps, 64, 64, 3), np.uint8)
+    observations[t, t % 64, t // 64] = (255, 128, 64)
+    maps = np.zeros((num_steps, 16, 16, 2), np.float32)
+    maps[t, t % 16, 3, t % 2] = 1
+    flags, zeros = np.zeros(num_steps, bool), np.zeros(num_steps, np.float32)
+    trajectory = Trajectory(
+        observations=observations,
+        actions=(t % 4).astype(np.int32),
+        rewards=zeros,
+        terminated=t % 100 == 99,
+        truncated=flags,
+        level_complete=t % 200 == 199,
+        level_seeds=(t // 100).astype(np.int32),
+        values=np.sin(t / 50).astype(np.float32),
+        advantages=zeros,
+        policy_logits=np.zeros((num_steps, 4), np.float32),
+        attributions=(
+            Attribution(layer="3a", score="value", maps=maps, residual=maps[..., 0] * 0),
+        ),
+    )
+    long = dataclasses.replace(report, trajectories=(trajectory,), bookmarks=(), failures=())
+    page = open_page(write_report(long, tmp_path / "report").parent)
+    wait_for_overlay(page)
+    page.keyboard.press("End")
+    expect(fact(page, "Step")).to_have_text(re.compile(r"^4096\s/\s4096$"))
+    expect(fact(page, "Episode")).to_have_text(re.compile(r"^41\s/\s41$"))
+    np.testing.assert_array_equal(pixels(page, "Observation"), observations[-1])
+    colors = legend_colors(page)
+    want = overlay(observations[-1].astype(float), [(maps[-1, ..., 1], colors[1])], 1.0)
+    assert_pixels(pixels(page, "Positive attribution"), want)
