@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         interface,
         models,
         studies,
+        sweeps,
         training,
     )
 
@@ -34,6 +35,7 @@ __all__ = [
     "interface",
     "models",
     "studies",
+    "sweeps",
     "training",
 ]
 

@@ -52,3 +52,34 @@ def test_no_loop_is_left_where_convolutions_would_be_slow_in_one():
     assert " while(" not in on_cpu
     assert " conditional(" not in on_cpu
     assert "stablehlo.while" in traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+@pytest.mark.parametrize("unroll", [True, False])
+def test_a_long_sum_and_its_derivative_equal_the_closed_form(unroll):
+    rows = np.arange(35, dtype=np.float32)[:, None]
+
+    def total(x):
+        return jnp.sum(sum_over_rows(lambda row: row[0] * x**2, rows, unroll=unroll))
+
+    value, gradient = jax.jit(jax.value_and_grad(total))(jnp.asarray([1.0, 2.0]))
+    assert value == 595 * 5
+    np.testing.assert_array_equal(gradient, [595 * 2, 595 * 4])
+
+
+def test_memory_does_not_grow_with_the_number_of_terms():
+    kernel = np.random.default_rng(0).normal(size=(8, 8, 3, 3)).astype(np.float32)
+
+    def temporaries(num_rows):
+        rows = np.linspace(0.1, 1, num_rows, dtype=np.float32)[:, None]
+
+        def total(image):
+            def step(row):
+                return jnp.tanh(jax.lax.conv(jax.nn.relu(row[0] * image), kernel, (1, 1), "SAME"))
+
+            return sum_over_rows(step, rows)
+
+        image = jnp.ones((1, 8, 32, 32))
+        return jax.jit(total).lower(image).compile().memory_analysis().temp_size_in_bytes
+
+    # From ten terms on, ten terms are kept; four times as many would be four times the memory.
+    assert temporaries(40) < 1.3 * temporaries(10)

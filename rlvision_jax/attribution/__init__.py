@@ -10,6 +10,7 @@ from rlvision_jax.attribution.completeness import completeness_residual
 from rlvision_jax.attribution.integrated_gradients import integrated_gradients, path_gradient
 from rlvision_jax.attribution.multi_path import multi_path
 from rlvision_jax.attribution.quadrature import RULES, nodes_and_weights
+from rlvision_jax.attribution.score_names import parse_scores
 from rlvision_jax.attribution.scores import LayerScore, LogProbability, Score, score_function
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "integrated_gradients",
     "multi_path",
     "nodes_and_weights",
+    "parse_scores",
     "path_gradient",
     "score_function",
 ]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rlvision_jax._checks import check_at_least
-from rlvision_jax._loops import sum_over_rows
+from rlvision_jax._loops import Row, sum_over_rows
 from rlvision_jax.attribution.integrated_gradients import check_scalar
 from rlvision_jax.factorization import NMF
 
@@ -86,7 +86,7 @@ def multi_path(
             scaled = features * jnp.broadcast_to(coordinates, features.shape)
             return nmf.inverse_transform(scaled) + place * rest
 
-        def step(row: Array | np.ndarray) -> Float[Array, "*shape channel"]:
+        def step(row: Row) -> Float[Array, "*shape channel"]:
             end = point(row[1])
             return (end - point(row[0])) * gradient(end)
 

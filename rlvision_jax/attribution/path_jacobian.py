@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from rlvision_jax._loops import sum_over_rows
+from rlvision_jax._loops import Row, sum_over_rows
 
 
 class Continuation(NamedTuple):
@@ -83,7 +83,7 @@ def path_jacobian(
         # One derivative all along the line, so one way back for all.
         pullbacks, shares = pullbacks[-1:], weights[:, None]
 
-    def step(row: Float[Array | np.ndarray, " column"]) -> tuple[Array, ...]:
+    def step(row: Row) -> tuple[Array, ...]:
         jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
         return tuple(_scaled(share, jacobian) for share in row[len(places) :])
 
@@ -125,6 +125,6 @@ def _scaled(factor: Array | np.generic, x: Array) -> Array:
     return float(factor) * x if factor else jnp.zeros_like(x)
 
 
-def _combine(factors: Array | np.ndarray, terms: tuple[Array, ...]) -> Array:
+def _combine(factors: Row, terms: tuple[Array, ...]) -> Array:
     scaled = [_scaled(factor, term) for factor, term in zip(factors, terms, strict=True)]
     return functools.reduce(jnp.add, scaled)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from rlvision_jax.cli.attribute import AttributeCommand
 from rlvision_jax.cli.demo import DemoCommand
 from rlvision_jax.cli.edit import EditCommand
 from rlvision_jax.cli.evaluate import EvaluateCommand
@@ -58,6 +59,7 @@ def _parse(
             tyro.conf.subcommand("train", default=TrainCommand.default(arguments)),
         ]
         | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+        | Annotated[AttributeCommand, tyro.conf.subcommand("attribute")]
         | Annotated[InterfaceCommand, tyro.conf.subcommand("interface")]
         | Annotated[EditCommand, tyro.conf.subcommand("edit")]
         | Annotated[StudyCommand, tyro.conf.subcommand("study")]

@@ -8,6 +8,7 @@ from rlvision_jax.models.vision_policy import (
     VisionPolicy,
     check_layer,
     check_observations,
+    middle_layer,
 )
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "check_policy",
     "from_functions",
     "make",
+    "middle_layer",
     "unit_range",
 ]

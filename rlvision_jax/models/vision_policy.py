@@ -117,6 +117,17 @@ def check_layer(policy: VisionPolicy, layer: str) -> None:
         )
 
 
+def middle_layer(policy: VisionPolicy) -> str:
+    """The layer halfway between observation and heads.
+
+    Example:
+      >>> from rlvision_jax import models
+      >>> middle_layer(models.make("clear")), middle_layer(models.make("impala"))
+      ('2b', 'stack2')
+    """
+    return policy.layer_names[len(policy.layer_names) // 2]
+
+
 def check_observations(policy: VisionPolicy, observations: Array | np.ndarray) -> None:
     """Raises ValueError unless these are uint8 frames of the policy's shape."""
     height, width, channel = policy.observation_shape

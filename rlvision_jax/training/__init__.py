@@ -14,7 +14,13 @@ from rlvision_jax.training.failed_levels import FAILURE_CAUSES
 from rlvision_jax.training.gae import generalized_advantages
 from rlvision_jax.training.intervals import wilson_interval
 from rlvision_jax.training.metrics import read_metrics
-from rlvision_jax.training.playing import Played, play, sample_observations
+from rlvision_jax.training.playing import (
+    Played,
+    PlayedStep,
+    play,
+    played_steps,
+    sample_observations,
+)
 from rlvision_jax.training.population import member_configs, train_population
 from rlvision_jax.training.train import TrainResult, train
 
@@ -24,6 +30,7 @@ __all__ = [
     "Evaluation",
     "PPOConfig",
     "Played",
+    "PlayedStep",
     "Progress",
     "TrainConfig",
     "TrainResult",
@@ -33,6 +40,7 @@ __all__ = [
     "member_configs",
     "play",
     "played_advantages",
+    "played_steps",
     "read_metrics",
     "sample_observations",
     "split_options",
