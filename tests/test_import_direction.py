@@ -62,8 +62,8 @@ def test_importing_the_package_loads_no_optional_library():
     code = (
         "import sys, rlvision_jax as rlv\n"
         "rlv.training, rlv.attribution, rlv.features, rlv.editing, rlv.studies\n"
-        "optional = {'tyro', 'zarr', 'ray', 'pyarrow', 'tensorboardX', 'sklearn', 'ale_py', 'gymnasium', 'gymnax',\n"
-        "            'matplotlib'}\n"
+        "optional = {'tyro', 'zarr', 'ray', 'pyarrow', 'tensorboardX', 'sklearn', 'ale_py',\n"
+        "            'gymnasium', 'gymnax', 'matplotlib'}\n"
         "print(sorted(optional & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code]
