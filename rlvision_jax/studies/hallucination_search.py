@@ -26,16 +26,16 @@ from rlvision_jax.studies.hallucination_finder import (
     sees_its_class,
 )
 from rlvision_jax.studies.hallucination_trials import trial_rows, try_planted
-from rlvision_jax.studies.interpretability import (
-    InterpretabilityConfig,
-    Notify,
-    find_features,
-    score_directions,
-)
 from rlvision_jax.studies.labelled_frames import sample_labelled_frames
 from rlvision_jax.studies.object_classes import CLASSES, class_masks, classes_in_field
 from rlvision_jax.studies.planted_hallucinations import Plantable, plant
+from rlvision_jax.studies.played_cells import Notify
 from rlvision_jax.studies.receptive_fields import ReceptiveField, receptive_fields
+from rlvision_jax.studies.scored_features import (
+    FeaturesConfig,
+    find_features,
+    score_directions,
+)
 from rlvision_jax.studies.tables import Value
 from rlvision_jax.training import Played, play
 from rlvision_jax.training.advantages import played_advantages
@@ -56,7 +56,7 @@ class HallucinationsConfig:
       num_envs: environments that they are played in.
       least_score: features that score less detect nothing in particular and are left out.
       num_trajectories: environments played to be looked through.
-      num_steps: steps of each.
+      num_steps: steps of each; every step's game is kept, 38 KB each.
       finder: what counts as moving the value.
       planted: classes planted to test the finder.
       num_cases: steps in which each is planted.
@@ -71,7 +71,7 @@ class HallucinationsConfig:
     num_envs: int = 32
     least_score: float = 0.2
     num_trajectories: int = 16
-    num_steps: int = 1024
+    num_steps: int = 512
     finder: FinderConfig = dataclasses.field(default_factory=FinderConfig)
     planted: tuple[Plantable, ...] = ("coin", "saw")
     num_cases: int = 200
@@ -84,15 +84,14 @@ class HallucinationsConfig:
         self.features  # noqa: B018 (checks its numbers)
 
     @property
-    def features(self) -> InterpretabilityConfig:
+    def features(self) -> FeaturesConfig:
         """How the features are found and scored."""
-        return InterpretabilityConfig(
+        return FeaturesConfig(
             layer=self.layer,
             num_features=self.num_features,
             num_frames=self.num_frames,
             frame_interval=self.frame_interval,
             num_envs=self.num_envs,
-            planted=False,
             seed=self.seed,
         )
 

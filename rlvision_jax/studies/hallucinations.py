@@ -19,8 +19,9 @@ from rlvision_jax.studies import figures
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig, Search
 from rlvision_jax.studies.hallucination_trials import trial_table
-from rlvision_jax.studies.interpretability import Notify, chosen_layer
 from rlvision_jax.studies.labelled_frames import check_ground_truth
+from rlvision_jax.studies.played_cells import Notify
+from rlvision_jax.studies.scored_features import chosen_layer
 from rlvision_jax.studies.tables import Column, Table, Value
 
 _COLUMNS = (

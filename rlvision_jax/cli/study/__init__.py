@@ -9,6 +9,7 @@ from rlvision_jax.cli.study.editing import EditingCommand
 from rlvision_jax.cli.study.failures import FailuresCommand
 from rlvision_jax.cli.study.hallucinations import HallucinationsCommand
 from rlvision_jax.cli.study.interpretability import InterpretabilityCommand
+from rlvision_jax.cli.study.rating import RatingCommand
 
 # A study is added by its file in this folder, and by its line here.
 Study = (
@@ -16,6 +17,7 @@ Study = (
     | Annotated[EditingCommand, tyro.conf.subcommand("editing")]
     | Annotated[HallucinationsCommand, tyro.conf.subcommand("hallucinations")]
     | Annotated[InterpretabilityCommand, tyro.conf.subcommand("interpretability")]
+    | Annotated[RatingCommand, tyro.conf.subcommand("rating")]
 )
 
 
