@@ -15,7 +15,7 @@ from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.envs import HostEnv, TimeStep
-from rlvision_jax.envs.coinrun import CoinRunConfig, FailureCause
+from rlvision_jax.envs.coinrun import CoinRunConfig
 from rlvision_jax.envs.coinrun.replays import PlayedLevel, failure_causes, replay_config
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training import FAILURE_CAUSES
@@ -213,10 +213,7 @@ def _record(
     failed = {i: level for i, level in enumerate(levels) if not level.completed}
     played = [PlayedLevel(level.seed, level.actions) for level in failed.values()]
     causes = dict(zip(failed, failure_causes(played, config), strict=True))
-    names = [
-        FailureCause(causes[i]).name.lower() if i in causes else COMPLETED
-        for i in range(len(levels))
-    ]
+    names = [causes[i].name.lower() if i in causes else COMPLETED for i in range(len(levels))]
     lengths = np.asarray([len(level.actions) for level in levels], np.int32)
     # One level after the other, as if one environment had played them all.
     done = np.zeros(lengths.sum(), bool)
