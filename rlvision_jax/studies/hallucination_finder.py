@@ -33,7 +33,7 @@ class FinderConfig:
     """
 
     window: int = 4
-    deviations: float = 6.0
+    deviations: float = 4.0
     smallest: float = 0.1
     surprise: float = 0.01
 
@@ -155,15 +155,19 @@ def limits_of(moments: Moments, config: FinderConfig) -> Limits:
 def moves_value(moments: Moments, limits: Limits) -> Int8[np.ndarray, "*step feature"]:
     """Whether a feature moves the value at a step.
 
-    SPIKE: its total leaves those of the steps before and behind by more than the limit, and the
-    value leaves its own in the same direction. SURPRISE: the advantage is an outlier, and the
-    feature's strongest position is one of its strongest at all.
+    SPIKE: its total leaves those of the steps before and behind by more than the limit, and not
+    because it falls silent; its strongest position and the value go in the same direction.
+    SURPRISE: the advantage is an outlier, and the feature's strongest position is one of its
+    strongest at all.
 
     Returns:
       NOT_MOVED, SPIKE or SURPRISE for each step and feature.
     """
     change, value_change = moments.change, moments.value_change[..., None]
-    is_spike = (np.abs(change) > limits.change) & (change * value_change > 0)
+    totals, peaks = moments.readings.totals, moments.readings.peaks
+    is_louder = (np.abs(totals)[None] > np.abs(moments.totals_around)).all(0)
+    same_sign = (change * value_change > 0) & (change * peaks > 0)
+    is_spike = (np.abs(change) > limits.change) & is_louder & same_sign
     surprised = (np.abs(moments.advantages) > limits.advantage)[..., None]
     is_surprise = surprised & (np.abs(moments.readings.peaks) > limits.peak)
     return np.where(is_spike, SPIKE, np.where(is_surprise, SURPRISE, NOT_MOVED)).astype(np.int8)

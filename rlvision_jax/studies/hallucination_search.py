@@ -27,7 +27,12 @@ from rlvision_jax.studies.hallucination_finder import (
 )
 from rlvision_jax.studies.hallucination_trials import trial_rows, try_planted
 from rlvision_jax.studies.labelled_frames import sample_labelled_frames
-from rlvision_jax.studies.object_classes import CLASSES, class_masks, classes_in_field
+from rlvision_jax.studies.object_classes import (
+    CLASSES,
+    class_masks,
+    classes_in_field,
+    position_classes,
+)
 from rlvision_jax.studies.planted_hallucinations import Plantable, plant
 from rlvision_jax.studies.played_cells import Notify
 from rlvision_jax.studies.receptive_fields import ReceptiveField, receptive_fields
@@ -230,11 +235,15 @@ class Search:
             masks = _masks(states[time][env])
             here = Readings(*(part[time, env][None] for part in moments.readings))
             seen = sees_its_class(here, classes_in_field(masks[None], field), classes)[0]
+            named = position_classes(masks[None], field)[0]
             shown = np.asarray(masks.any(axis=(0, 1)))
             for feature in np.flatnonzero(detects & (why[time, env] != NOT_MOVED) & ~seen).tolist():
                 kind = CLASSES.index(str(classes[feature]))
                 reason = "spike" if why[time, env, feature] == SPIKE else "surprise"
-                found.append(_Found(time, env, feature, reason, bool(shown[kind])))
+                place = here.rows[0, feature], here.columns[0, feature]
+                found.append(
+                    _Found(time, env, feature, reason, CLASSES[named[place]], bool(shown[kind]))
+                )
         return found
 
     def _row(
@@ -253,6 +262,7 @@ class Search:
             "level_seed": int(played.level_seeds[step.time, step.env]),
             "feature": step.feature + 1,
             "object_class": classes[step.feature],
+            "instead": step.instead,
             "why": step.why,
             "row": float(field.row_centres[readings.rows[here]]),
             "column": float(field.column_centres[readings.columns[here]]),
@@ -281,7 +291,7 @@ class Search:
         mask = _masks(states[step.time][step.env])[..., CLASSES.index(name)]
         rows, columns = field.rows[readings.rows[here]], field.columns[readings.columns[here]]
         return {
-            "title": f"{name} (feature {step.feature + 1}), play {step.env} step {step.time}",
+            "title": f"{name} seen in {step.instead} (feature {step.feature + 1})",
             "observation": observation.tolist(),
             "attribution": attribution.round(5).tolist(),
             "mask": mask.astype(int).tolist(),
@@ -334,12 +344,21 @@ class Search:
 
 
 class _Found(NamedTuple):
-    """A hallucination: the step, the feature, why it counts, and what else the frame shows."""
+    """A hallucination.
+
+    Attributes:
+      time, env: the step.
+      feature: its index.
+      why: "spike" or "surprise".
+      instead: what lies at the feature's strongest position.
+      elsewhere: whether its class is seen elsewhere in the frame.
+    """
 
     time: int
     env: int
     feature: int
     why: str
+    instead: str
     elsewhere: bool
 
 

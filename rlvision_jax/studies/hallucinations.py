@@ -30,6 +30,7 @@ _COLUMNS = (
     Column("level_seed", "level being played"),
     Column("feature", "its number, from 1"),
     Column("object_class", "what it detects, by its score"),
+    Column("instead", "the object nearest to its strongest position, else wall or background"),
     Column("why", "a spike against the steps around, or a surprise: an outlier of the advantage"),
     Column("row", "centre of its strongest position, from the frame's upper edge", "pixels"),
     Column("column", "the same from the left", "pixels"),

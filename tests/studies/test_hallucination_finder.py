@@ -79,6 +79,14 @@ def test_a_spike_in_attribution_and_value_is_found_and_nothing_else():
     assert np.argwhere(found == SPIKE).tolist() == [[20, 1, 1]]
 
 
+def test_falling_silent_is_no_spike():
+    maps, values, advantages, starts = trajectories()
+    maps[:, 1, 1, 0, 1] += 0.5
+    maps[20, 1, 1, 0, 1] -= 0.5
+    values[20, 1] -= 0.5
+    assert not (moved(maps, values, advantages, starts) == SPIKE).any()
+
+
 def test_what_lasts_is_no_spike():
     maps, values, advantages, starts = trajectories()
     maps[20:40, 1, 1, 0, 1] += 0.5

@@ -1,5 +1,6 @@
 """The finder on an agent that sees colours: fooled by pasted pixels, not by what is there."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, colours_of
+from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, SEEN, colours_of
 
 from rlvision_jax import envs
 from rlvision_jax.envs.procgen import decode_state
@@ -67,6 +68,31 @@ def test_an_agent_that_sees_what_is_there_hallucinates_nothing(result):
     assert result.num_steps == 4 * 64
     assert result.rows == ()
     assert b"no hallucination in 256 steps" in draw_hallucinations(result)
+
+
+def test_an_agent_that_takes_saws_for_crates_is_caught(params, tmp_path):
+    misled = params.copy()
+    # Saws have this colour at every second step: the value flickers.
+    misled[SEEN.index("crate"), 1] = params[SEEN.index("saw"), 1]
+    config = dataclasses.replace(CONFIG, num_trajectories=12, planted=(), num_pictures=2)
+    found = study_hallucinations(POLICY, misled, AGENT_CONFIG, config, cells=Cells(tmp_path))
+    crates = [row for row in found.rows if row["object_class"] == "crate"]
+    assert crates
+    assert {row["instead"] for row in crates} == {"saw"}
+    assert {row["why"] for row in crates} == {"spike"}
+    for row in crates:
+        assert abs(row["change"]) > 0.1
+        assert row["change"] * row["value_change"] > 0
+        assert found.classes[row["feature"] - 1] == "crate"
+    first = found.pictures[0]
+    top, bottom, left, right = first.field
+    # Fields of the layer are 4 x 4 pixels, which show no crate.
+    assert (bottom - top, right - left) == (4, 4)
+    assert not first.mask[top:bottom, left:right].any()
+    row, column = np.argwhere(np.abs(first.attribution) == np.abs(first.attribution).max())[0]
+    assert (4 * row, 4 * column) == (top, left)
+    svg = draw_hallucinations(found)
+    assert svg.count(b"seen in saw") == 2
 
 
 @pytest.fixture(scope="module")
