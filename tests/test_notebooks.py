@@ -2,6 +2,7 @@
 
 import pathlib
 import runpy
+import shutil
 
 import numpy as np
 
@@ -49,3 +50,20 @@ def test_editing_compares_policies_on_the_same_levels():
     assert len(next(iter(seeds))) == names["NUM_LEVELS"]
     [blind] = [row for row in names["result"].feature_table.rows if row["part"] == "saw-blind"]
     assert blind["on_saw"] == max(row["on_saw"] for row in names["result"].feature_table.rows)
+
+
+def test_attribution_is_complete_and_its_sweep_adds_up():
+    names = runpy.run_path(str(_NOTEBOOKS / "attribution.py"))
+    for values in names["residuals"].values():
+        assert values == sorted(values, reverse=True)  # the more steps, the less is left
+    sweep = names["sweep"]
+    assert sweep.finished.all()
+    explained = sweep["scores"][:] - sweep["baseline_scores"][:] + sweep["completeness_residual"][:]
+    shares = (sweep["feature_positive"][:] + sweep["feature_negative"][:]).sum(-1)
+    # Float32 sums of 32,768 terms of both signs.
+    np.testing.assert_allclose(shares + sweep["residual"][:], explained, atol=1e-4)
+    assert names["picture"].shape == (64, 64, 3)
+    # Grey where nothing speaks, coloured where something does.
+    assert np.ptp(names["picture"].astype(int), axis=-1).max() > 50
+    assert names["draw"]().axes
+    shutil.rmtree(names["folder"])

@@ -8,6 +8,15 @@ from rlvision_jax.features.directions import (
     find_directions,
     score_maps,
 )
+from rlvision_jax.features.pictures import (
+    blur,
+    brightness_to_opacity,
+    distance_kernel,
+    enlarge,
+    hues,
+    overlay,
+    rescale_opacity,
+)
 from rlvision_jax.features.spatial import SpatialExamples, examples_by_position
 
 __all__ = [
@@ -15,9 +24,16 @@ __all__ = [
     "Directions",
     "SpatialExamples",
     "attribution_maps",
+    "blur",
+    "brightness_to_opacity",
+    "distance_kernel",
+    "enlarge",
     "examples_by_position",
     "feature_activations",
     "find_directions",
+    "hues",
+    "overlay",
+    "rescale_opacity",
     "score_maps",
     "strongest_patches",
 ]

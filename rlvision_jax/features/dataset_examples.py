@@ -104,7 +104,7 @@ def strongest_patches(
 
 
 def choose_positions(
-    strengths: Float[np.ndarray, "frame position"], *, max_per_position: int
+    strengths: Float[np.ndarray, "frame position"], *, max_per_position: int, strict: bool = True
 ) -> Int[np.ndarray, " frame"]:
     """Strongest position of every frame, with a limit on how often a position is chosen.
 
@@ -114,6 +114,8 @@ def choose_positions(
     Args:
       strengths: of one feature.
       max_per_position: how many frames may share a position.
+      strict: where there are too few positions, leave frames at their weakest ones; else those
+        that find no room go back to their strongest.
 
     Returns:
       Index of the chosen position.
@@ -122,7 +124,7 @@ def choose_positions(
     ranking = np.argsort(-strengths, axis=1, kind="stable")
     frames = np.arange(num_frames)
     chosen = ranking[:, 0].copy()
-    for rank in range(1, num_positions):
+    for rank in range(1, num_positions + (not strict)):
         counts = np.bincount(chosen, minlength=num_positions)
         if counts.max() <= max_per_position:
             break
@@ -131,7 +133,7 @@ def choose_positions(
         group_start = np.cumsum(counts) - counts
         place = frames - group_start[chosen[order]]
         moving = order[place < counts[chosen[order]] - max_per_position]
-        chosen[moving] = ranking[moving, rank]
+        chosen[moving] = ranking[moving, rank % num_positions]
     return chosen
 
 

@@ -72,7 +72,7 @@ def examples_by_position(
     cells = _interpolate(_interpolate(strengths, at_rows, 1), at_columns, 2)
     flat = cells.reshape(num_frames, -1)
     most = math.ceil(flat.shape[1] / (num_frames * top_share))
-    chosen = choose_positions(flat.T, max_per_position=most)
+    chosen = choose_positions(flat.T, max_per_position=most, strict=False)
     shape = cells.shape[1:]
     return SpatialExamples(
         frames=chosen.reshape(shape),

@@ -23,18 +23,20 @@ def direction(num_channels):
     return np.random.default_rng(0).normal(size=num_channels)
 
 
-def test_equals_the_original(golden, golden_policy):
+@pytest.mark.parametrize("direction", ["rand", "nmf"])
+def test_equals_the_original(golden, golden_policy, direction):
     policy, params = golden_policy
     expected = golden("projection_edit.npz")
-    edited = project_out(policy, params, "2b", expected["rand_v"])
-    # Computed in float64 by both and rounded to float32 once.
-    np.testing.assert_allclose(
-        edited["params"]["3a"]["kernel"], expected["rand_kernel"], rtol=1e-6, atol=1e-8
-    )
+    edited = project_out(policy, params, "2b", expected[f"{direction}_v"])
+    if direction == "rand":
+        # Computed in float64 by both and rounded to float32 once.
+        np.testing.assert_allclose(
+            edited["params"]["3a"]["kernel"], expected["rand_kernel"], rtol=1e-6, atol=1e-8
+        )
     logits, values = jax.jit(policy.apply)(edited, golden("frames.npz")["frames"])
     # Float32 sums through seven layers; outputs near 1.
-    np.testing.assert_allclose(logits, expected["rand_logits"], atol=2e-5)
-    np.testing.assert_allclose(values, expected["rand_values"], atol=2e-5)
+    np.testing.assert_allclose(logits, expected[f"{direction}_logits"], atol=2e-5)
+    np.testing.assert_allclose(values, expected[f"{direction}_values"], atol=2e-5)
 
 
 @pytest.mark.parametrize(("name", "layer"), PLACES)

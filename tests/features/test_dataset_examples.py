@@ -121,3 +121,25 @@ def test_numbers_out_of_range_are_errors(options, message):
 def test_a_map_missing_is_an_error():
     with pytest.raises(ValueError, match="got 4 frames and 3 maps"):
         strongest_patches(draw_frames(4), np.zeros((3, 2, 2), np.float32), num_examples=2)
+
+
+# As the manifest of the full outputs lists them.
+_ARGMAX_CASES = [
+    (name, axes, most, strict)
+    for name in ("x", "x_biased")
+    for axes in ((0,), (1, 2), (0, 2))
+    for most, strict in ((None, True), *((most, s) for most in (3, 1, 2) for s in (False, True)))
+]
+
+
+@pytest.mark.parametrize("case", range(42))
+def test_positions_with_a_limit_equal_the_original(golden, case):
+    arrays = golden("argmax_nd.npz")
+    name, axes, most, strict = _ARGMAX_CASES[case]
+    strengths = arrays[name]
+    others = [axis for axis in range(3) if axis not in axes]
+    shape = [strengths.shape[axis] for axis in axes]
+    rows = strengths.transpose(*others, *axes).reshape(-1, np.prod(shape))
+    chosen = choose_positions(rows, max_per_position=most or len(rows), strict=strict)
+    expected = arrays[f"case{case}"].reshape(len(axes), -1)
+    np.testing.assert_array_equal(np.unravel_index(chosen, shape), expected)

@@ -32,7 +32,21 @@ CUTS: dict[str, dict[str, slice | None]] = {
         "rand_kernel": None,
         "rand_logits": None,
         "rand_values": None,
+        "nmf_v": None,
+        "nmf_logits": None,
+        "nmf_values": None,
     },
+    "argmax_nd.npz": dict.fromkeys(("x", "x_biased", *(f"case{i}" for i in range(42)))),
+    "image_ops.npz": dict.fromkeys(
+        (
+            *("channels8", "rgb_from_8", "rgb_from_8_nowarp", "rgb_from_4", "rgb_eye8"),
+            *("hues", "hues_nowarp", "channels3", "zoom"),
+            *("norm_filter15", "norm_filter7", "norm_filter15_noclip", "norm_filter15_l1"),
+            *("conv_in", "conv_out", "conv_out7", "conv_asym_filter", "conv_asym_out"),
+            *("bright_in", "bright_out", "bright_of_smooth"),
+            *("rescale_in", "rescale_default", "rescale_thumb", "rescale_single"),
+        )
+    ),
     "vis_attr_f8.npz": {
         "acts_reduced": None,
         "thumb_feat0_num4_exp4_image": None,
