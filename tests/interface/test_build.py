@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rlvision_jax import envs, models, training
-from rlvision_jax.attribution import attribute
+from rlvision_jax.attribution import attribute_scores
 from rlvision_jax.interface import ReportConfig, build_report, validate
 from rlvision_jax.interface.config import chosen_layers
 from rlvision_jax.interface.recording import RecordingEnv
@@ -76,11 +76,10 @@ def test_the_pixels_show_the_gradient_of_each_score(agent, report):
     trajectory = report.trajectories[0]
     _, attribution, *_ = trajectory.attributions
     assert (attribution.layer, attribution.score) == ("pixels", "right | right+up logits")
-    gradient = attribute(
-        *agent, trajectory.observations, None, report.scores[1].actions, num_steps=1
-    )
-    # Alone, not beside the value: summed in another order.
-    np.testing.assert_allclose(attribution.maps, gradient, atol=1e-5 * np.abs(gradient).max())
+    # Both scores, as the report does: one program for both.
+    wanted = ("value", report.scores[1].actions)
+    gradients = attribute_scores(*agent, trajectory.observations, None, wanted, num_steps=1).values
+    np.testing.assert_array_equal(attribution.maps, gradients[:, 1])
     assert not attribution.residual.any()
     assert report.layers[0].kind == "gradient"
     assert [feature.color for feature in report.layers[0].features][:2] == ["#ff0000", "#00ff00"]

@@ -114,6 +114,10 @@ def test_a_link_and_a_key_open_the_examples(open_page, folder, page):
 def test_names_are_edited_saved_and_read(open_page, folder, page, tmp_path):
     markup = "<b>gold</b>"
     dialog = open_examples(page, "coin")
+    dialog.get_by_label("Name").fill("")
+    dialog.get_by_label("Name").press_sequentially("why? 2")  # none of these are hotkeys there
+    expect(legend(page, "why? 2").locator(".text")).to_have_text("why? 2")
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
     dialog.get_by_label("Name").fill(markup)
     dialog.get_by_role("button", name="Close").click()
     expect(legend(page, markup)).to_be_visible()

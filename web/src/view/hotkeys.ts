@@ -37,6 +37,7 @@ export const HOTKEYS: readonly Hotkey[] = [
 function belongsToControl(event: KeyboardEvent): boolean {
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
+  if (target.matches("input:not([type]), textarea")) return true; // text
   if (target.closest("dialog[open]")) return event.key !== "?";
   if (target.matches("input[type=checkbox]")) return event.key === " ";
   if (target.matches("input, select, textarea")) return true;
