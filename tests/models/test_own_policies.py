@@ -1,5 +1,10 @@
 """Policies that are not from this package: equal networks give equal explanations."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +32,36 @@ _REPORT = interface.ReportConfig(
     num_examples=2,
     num_integration_steps=3,
 )
+
+
+@pytest.fixture(scope="module")
+def on_two_devices(tmp_path_factory):
+    """What `attribute_on_two_devices.py` computes."""
+    path = tmp_path_factory.mktemp("devices") / "results.npz"
+    script = pathlib.Path(own_networks.__file__).parent / "attribute_on_two_devices.py"
+    done = subprocess.run(
+        [sys.executable, script, path],
+        env=os.environ
+        | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+        | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(path))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_attribution_is_transformed_by_jax_whatever_the_library(on_two_devices, library):
+    for name in ("values", "gradients"):
+        expected, found = (on_two_devices[f"{which} {name}"] for which in ("plain", library))
+        assert np.abs(expected).max() > 0
+        # Float32 sums over a layer and 80 units, in another order where channels come first.
+        np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+    alone, among_others = on_two_devices[f"{library} alone"], on_two_devices[f"{library} values"][3]
+    np.testing.assert_allclose(alone, among_others, atol=1e-5 * np.abs(alone).max())
 
 
 @pytest.fixture(scope="module")
