@@ -5,7 +5,6 @@ import pytest
 
 from rlvision_jax.interface import Bookmark, Trajectory, advantage_bookmarks
 
-
 # What these tests need not bring to another length.
 _LEFT_OUT = {"label", "attributions", "object_masks", "human_frames"}
 
