@@ -41,3 +41,25 @@ test("a report of another version is refused", async () => {
     `format version ${FORMAT_VERSION + 1}, this page reads ${FORMAT_VERSION}`,
   );
 });
+
+test("what a report of an earlier version lacks reads as absent", async () => {
+  const numbers = pack("float32", [1], new Float32Array(1));
+  const flags = pack("uint8", [1], new Uint8Array(1));
+  const indices = pack("int32", [1], new Int32Array(1));
+  const earlier: PackedReport = {
+    format: "rlvision-report", version: FORMAT_VERSION, title: "", provenance: {},
+    action_names: ["none"], layers: [{ name: "2b", features: [] }], scores: [], bookmarks: [],
+    trajectories: [{
+      label: "", attributions: [],
+      series: {
+        actions: indices, rewards: numbers, terminated: flags, truncated: flags,
+        level_complete: flags, level_seeds: indices, values: numbers, advantages: numbers,
+        policy_logits: pack("float32", [1, 1], new Float32Array(1)),
+      },
+    }],
+  };
+  const report = await unpackReport(earlier);
+  expect(report).toMatchObject({ hasLevels: true, failures: [], objectNames: [] });
+  expect(report.layers).toEqual([{ name: "2b", kind: "attribution", features: [], hasGrids: false }]);
+  expect(report.trajectories[0]).toMatchObject({ hasObjects: false, humanChunk: null });
+});
