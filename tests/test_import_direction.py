@@ -16,6 +16,7 @@ _LEVELS = {
     "_extras": 0,
     "_version": 0,
     "_loops": 0,
+    "_nodes": 1,
     "envs": 1,
     "models": 1,
     "factorization": 1,

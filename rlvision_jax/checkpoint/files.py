@@ -1,8 +1,14 @@
 """Files that are replaced whole or not at all. (Host only.)"""
 
 import os
+import shutil
+import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
+
+# A file that nobody has written to for so long was left by a process that was killed.
+_ABANDONED_SECONDS = 60
 
 
 def replace_file(path: Path, payload: bytes) -> None:
@@ -29,6 +35,25 @@ def replace_file(path: Path, payload: bytes) -> None:
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(files: Iterable[Path]) -> None:
+    """Removes half-written files and folders that no process writes to any more.
+
+    Args:
+      files: temporary ones; those touched within the last minute may still be written, by another
+        process, and stay.
+    """
+    for file in files:
+        try:
+            if time.time() - file.stat().st_mtime < _ABANDONED_SECONDS:
+                continue
+        except FileNotFoundError:
+            continue  # just renamed by the process that wrote it
+        if file.is_dir():
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            file.unlink(missing_ok=True)
 
 
 def temporary_name(path: Path) -> Path:

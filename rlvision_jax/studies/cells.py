@@ -11,7 +11,7 @@ from typing import Any
 
 from rlvision_jax._checks import quoted
 from rlvision_jax._version import __version__
-from rlvision_jax.checkpoint.files import is_temporary, replace_file
+from rlvision_jax.checkpoint.files import is_temporary, remove_abandoned, replace_file
 
 _FORMAT = 1
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -45,9 +45,7 @@ class Cells:
         self.folder = Path(folder)
         self._on_problem = on_problem
         self.folder.mkdir(parents=True, exist_ok=True)
-        for file in self.folder.iterdir():
-            if is_temporary(file):  # What a killed run left.
-                file.unlink(missing_ok=True)
+        remove_abandoned([file for file in self.folder.iterdir() if is_temporary(file)])
 
     def path(self, name: str) -> Path:
         """The file of a cell.

@@ -19,7 +19,7 @@ from rlvision_jax.models import VisionPolicy, check_layer, middle_layer
 from rlvision_jax.sweeps.config import SweepConfig
 from rlvision_jax.sweeps.executors import Executor, run_here
 from rlvision_jax.sweeps.schema import array_specs
-from rlvision_jax.sweeps.store import check_store, create_store, problem_of_shard, remove_abandoned
+from rlvision_jax.sweeps.store import check_store, create_store, problem_of_shard, remove_leftovers
 from rlvision_jax.sweeps.sweep import Sweep
 from rlvision_jax.sweeps.worker import ShardWorker
 
@@ -80,7 +80,7 @@ def run_sweep(
     )
     identity = _identity(worker)
     if jax.process_index() == 0:
-        remove_abandoned(out)
+        remove_leftovers(out)
         if not check_store(out, identity):
             _create(worker, identity, notify)
     if jax.process_count() > 1:
@@ -110,7 +110,7 @@ def run_sweep(
         executor(worker, missing, on_frames)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the sweep is finished")
-    remove_abandoned(out)
+    remove_leftovers(out)
     return Sweep(out)
 
 

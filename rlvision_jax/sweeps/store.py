@@ -7,7 +7,6 @@ from the data. Processes that write different shards need not know of each other
 """
 
 import shutil
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +17,10 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
-from rlvision_jax.checkpoint.files import is_temporary, temporary_name
+from rlvision_jax.checkpoint.files import is_temporary, remove_abandoned, temporary_name
 from rlvision_jax.sweeps.schema import ArraySpec
 
 FORMAT, FORMAT_VERSION = "rlvision_jax sweep", 1
-
-# A file that nobody has written to for so long was left by a process that was killed.
-_ABANDONED_SECONDS = 60
 
 
 class ShardIntegrityError(ValueError):
@@ -205,19 +201,10 @@ def write_frames(path: Path, start: int, arrays: Mapping[str, np.ndarray]) -> No
             array[start : start + len(values)] = values
 
 
-def remove_abandoned(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Removes what killed processes left half-written, in a sweep's folder and beside it."""
     beside = (file for file in path.parent.glob(f".{path.name}.*") if is_temporary(file))
-    for leftover in [*beside, *path.rglob("*.partial")]:
-        try:
-            if time.time() - leftover.stat().st_mtime < _ABANDONED_SECONDS:
-                continue
-        except FileNotFoundError:
-            continue  # just renamed by the process that wrote it
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+    remove_abandoned([*beside, *path.rglob("*.partial")])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -113,6 +113,10 @@ cells.run("a-1", {_CONFIG!r}, lambda: 2)
     assert killed.returncode == -signal.SIGKILL
     [temporary] = set(tmp_path.iterdir()) - {tmp_path / "a-0.json"}
     os.utime(temporary, (0, 0))  # as if it had been left there for long
+    Cells(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2  # another process might still write it
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
     cells = Cells(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a-0.json"]
     assert cells.run("a-0", _CONFIG, refuse) == 1

@@ -11,7 +11,7 @@ import zarr
 
 from rlvision_jax import attribution, factorization, sweeps
 from rlvision_jax.sweeps.computing import compute_chunk
-from rlvision_jax.sweeps.store import remove_abandoned
+from rlvision_jax.sweeps.store import remove_leftovers
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,7 @@ def test_only_what_nobody_writes_any_more_is_removed(copy):
         path.write_bytes(b"half")
     for path in (old, beside):
         os.utime(path, (0, 0))
-    remove_abandoned(copy)
+    remove_leftovers(copy)
     assert not old.exists()
     assert not beside.exists()
     assert young.exists()
