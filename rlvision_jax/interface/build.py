@@ -21,7 +21,7 @@ from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.config import PIXELS, ReportConfig, chosen_layers
 from rlvision_jax.interface.describe import describe_features, pixel_layer
 from rlvision_jax.interface.failures import find_failures
-from rlvision_jax.interface.recording import RecordingEnv, check_rendered
+from rlvision_jax.interface.recording import RecordingEnv, check_rendered, marks_objects
 from rlvision_jax.interface.schema import Attribution, Layer, Report, Score, Trajectory
 from rlvision_jax.interface.scores import attributed, named_scores
 from rlvision_jax.models import VisionPolicy
@@ -125,7 +125,8 @@ def build_report(
     )
     try:
         replays = replay_config(env) if config.objects else None
-        recorded = RecordingEnv(env, objects=replays is not None, human=config.human)
+        marked = config.objects and marks_objects(env)
+        recorded = RecordingEnv(env, objects=marked, human=config.human)
         played = play(
             policy,
             params,
@@ -167,7 +168,7 @@ def build_report(
         bookmarks=advantage_bookmarks(trajectories),
         has_levels=described.has_levels,
         failures=find_failures(trajectories, replays) if described.has_levels else (),
-        object_names=envs.OBJECT_NAMES if replays is not None else (),
+        object_names=envs.OBJECT_NAMES if marked else (),
         examples=shown_frames[by_position] if has_grids else None,
         provenance={
             "rlvision_jax": __version__,

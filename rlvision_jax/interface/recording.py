@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 from PIL import Image
 
-from rlvision_jax.envs import HostEnv, TimeStep, object_masks
+from rlvision_jax.envs import HostEnv, ProcgenEnv, TimeStep, object_masks
+from rlvision_jax.envs.coinrun.replays import replay_config
 
 # Of JPEG: beyond it files grow faster than the eye gains.
 _QUALITY = 85
@@ -24,6 +25,15 @@ class Rendered(Protocol):
     def render(self) -> UInt8[np.ndarray, "env height width 3"]:
         """The present moment, RGB, 0-255."""
         ...
+
+
+def marks_objects(env: HostEnv) -> bool:
+    """Whether the objects in an environment's frames are known.
+
+    They are CoinRun's, as long as the picture follows the agent.
+    """
+    follows = not isinstance(env, ProcgenEnv) or env.config.center_agent
+    return follows and replay_config(env) is not None
 
 
 def check_rendered(env: HostEnv) -> None:

@@ -12,7 +12,7 @@ from rlvision_jax import envs, models, training
 from rlvision_jax.attribution import attribute_scores
 from rlvision_jax.interface import ReportConfig, build_report, validate
 from rlvision_jax.interface.config import chosen_layers
-from rlvision_jax.interface.recording import RecordingEnv
+from rlvision_jax.interface.recording import RecordingEnv, marks_objects
 from rlvision_jax.training import played_advantages
 
 _CONFIG = ReportConfig(
@@ -198,3 +198,20 @@ def test_games_without_pictures_for_people_are_refused():
     env = envs.make_host("gymnax:Breakout-MinAtar", num_envs=1)
     with pytest.raises(ValueError, match="draws no frames for people"):
         RecordingEnv(env, objects=False, human=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "known"),
+    [
+        ("procgen:coinrun", {}, True),
+        ("procgen:coinrun", {"center_agent": False}, False),
+        ("procgen:coinrun", {"distribution_mode": "exploration"}, False),
+        ("procgen:starpilot", {}, False),
+    ],
+)
+def test_objects_are_known_where_they_can_be_told(name, options, known):
+    env = envs.make_host(name, num_envs=1, **options)
+    assert marks_objects(env) == known
+    if known:
+        assert envs.object_masks(env.get_state()[0]).any()
+    env.close()
