@@ -195,9 +195,11 @@ def test_one_name_in_place_of_several_is_refused():
 
 
 def test_games_without_pictures_for_people_are_refused():
-    env = envs.make_host("gymnax:Breakout-MinAtar", num_envs=1)
+    env = envs.make_host("procgen:coinrun", num_envs=1)
+    without_pictures = RecordingEnv(env, objects=False, human=False)
     with pytest.raises(ValueError, match="draws no frames for people"):
-        RecordingEnv(env, objects=False, human=True)
+        RecordingEnv(without_pictures, objects=False, human=True)
+    env.close()
 
 
 @pytest.mark.parametrize(
