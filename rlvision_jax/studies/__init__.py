@@ -20,6 +20,7 @@ Progress is told by `notify(stage, done, total, note="")`, which fits `Stages.no
 commands. A game of which the ground truth is unknown is refused with a ValueError that says so.
 """
 
+from rlvision_jax.studies.agreement import agent_table, agreement_table
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import EditingResult, draw_editing
@@ -31,11 +32,38 @@ from rlvision_jax.studies.failures import (
     study_failures,
     worst_of_each_cause,
 )
+from rlvision_jax.studies.hallucination_finder import FinderConfig
+from rlvision_jax.studies.hallucination_search import HallucinationsConfig
+from rlvision_jax.studies.hallucinations import (
+    HallucinationsResult,
+    draw_hallucinations,
+    study_hallucinations,
+)
+from rlvision_jax.studies.interpretability import (
+    InterpretabilityConfig,
+    InterpretabilityResult,
+    draw_interpretability,
+    score_layer,
+    study_interpretability,
+)
+from rlvision_jax.studies.labelled_frames import LabelledFrames, sample_labelled_frames
+from rlvision_jax.studies.object_classes import (
+    CLASSES,
+    class_masks,
+    class_shares,
+    classes_in_field,
+    position_classes,
+)
+from rlvision_jax.studies.rated_features import RatingConfig, rated_features
+from rlvision_jax.studies.rating import RatedFeature, Rating, rating_page, read_ratings
+from rlvision_jax.studies.receptive_fields import ReceptiveField, receptive_fields
 from rlvision_jax.studies.replaying import replay
 from rlvision_jax.studies.results import StudyFolder, provenance
+from rlvision_jax.studies.scoring import FeatureScore, ScoreConfig, score_feature
 from rlvision_jax.studies.tables import Column, Table
 
 __all__ = [
+    "CLASSES",
     "Cells",
     "Column",
     "EditingConfig",
@@ -43,13 +71,42 @@ __all__ = [
     "FailedEpisode",
     "FailuresConfig",
     "FailuresResult",
+    "FeatureScore",
+    "FinderConfig",
+    "HallucinationsConfig",
+    "HallucinationsResult",
+    "InterpretabilityConfig",
+    "InterpretabilityResult",
+    "LabelledFrames",
+    "RatedFeature",
+    "Rating",
+    "RatingConfig",
+    "ReceptiveField",
+    "ScoreConfig",
     "StudyFolder",
     "Table",
+    "agent_table",
+    "agreement_table",
+    "class_masks",
+    "class_shares",
+    "classes_in_field",
     "draw_editing",
     "draw_failures",
+    "draw_hallucinations",
+    "draw_interpretability",
+    "position_classes",
     "provenance",
+    "rated_features",
+    "rating_page",
+    "read_ratings",
+    "receptive_fields",
     "replay",
+    "sample_labelled_frames",
+    "score_feature",
+    "score_layer",
     "study_editing",
     "study_failures",
+    "study_hallucinations",
+    "study_interpretability",
     "worst_of_each_cause",
 ]

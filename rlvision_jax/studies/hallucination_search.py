@@ -45,6 +45,9 @@ from rlvision_jax.studies.tables import Value
 from rlvision_jax.training import Played, play
 from rlvision_jax.training.advantages import played_advantages
 
+# Fewer would be a program of their own, which takes longer to compile than to run.
+_FEWEST_FRAMES = 16
+
 OBJECTS: Final = ("coin", "saw", "enemy", "crate", "lava")
 """Classes that can be hallucinated; the others are in nearly every receptive field."""
 
@@ -65,7 +68,7 @@ class HallucinationsConfig:
       finder: what counts as moving the value.
       planted: classes planted to test the finder.
       num_cases: steps in which each is planted.
-      num_pictures: hallucinations in the figure, those of the largest change.
+      num_pictures: steps in the figure, those of the largest change.
       seed: of levels, actions and cases.
     """
 
@@ -135,7 +138,9 @@ class Search:
         found = self._find(moments, states, field, classes)
         rows = [self._row(step, moments, played, field, classes) for step in found]
         order = sorted(range(len(rows)), key=lambda index: -abs(rows[index]["change"]))
-        chosen = [found[index] for index in order[: self.config.num_pictures]]
+        largest = {found[index][:2]: found[index] for index in reversed(order)}
+        chosen = sorted(largest.values(), key=lambda step: order.index(found.index(step)))
+        chosen = chosen[: self.config.num_pictures]
         return {
             "rows": [rows[index] for index in order],
             "trials": self._try(moments, states, field, directions, classes),
@@ -209,7 +214,10 @@ class Search:
     def _maps(
         self, observations: UInt8[np.ndarray, "frame height width channel"], directions: Directions
     ) -> Float[np.ndarray, "frame row column feature"]:
-        return attribution_maps(self.policy, self.params, observations, directions, "value")[0]
+        missing = max(_FEWEST_FRAMES - len(observations), 0)
+        padded = np.concatenate([observations, observations[-1:].repeat(missing, 0)])
+        maps, _ = attribution_maps(self.policy, self.params, padded, directions, "value")
+        return maps[: len(observations)]
 
     def _read_play(self, played: Played, directions: Directions) -> Readings:
         num_envs = played.values.shape[1]

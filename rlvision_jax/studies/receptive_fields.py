@@ -15,7 +15,7 @@ from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
 
 # Frames of noise: what a nonlinearity cuts off in one shows in another.
-_NUM_FRAMES = 3
+_NUM_FRAMES = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

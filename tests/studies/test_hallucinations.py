@@ -9,41 +9,32 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, SEEN, colours_of
+from coin_seer import AGENT_CONFIG, COLOURS, POLICY, SEEN
 
 from rlvision_jax import envs
 from rlvision_jax.envs.procgen import decode_state
 from rlvision_jax.studies import Cells
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
 from rlvision_jax.studies.hallucinations import draw_hallucinations, study_hallucinations
-from rlvision_jax.studies.labelled_frames import sample_labelled_frames
 from rlvision_jax.studies.object_classes import CLASSES
 from rlvision_jax.studies.planted_hallucinations import free_cells, plant
 
 CONFIG = HallucinationsConfig(
     num_features=3,
-    num_frames=256,
-    frame_interval=8,
+    num_frames=128,
+    frame_interval=13,
     num_envs=64,
     num_trajectories=4,
     num_steps=64,
-    num_cases=8,
+    num_cases=16,
 )
 
 
 @pytest.fixture(scope="module")
-def params():
-    frames = sample_labelled_frames(
-        POLICY, NO_COLOURS, AGENT_CONFIG, num_frames=128, interval=13, num_envs=64
-    )
-    return colours_of(frames)
-
-
-@pytest.fixture(scope="module")
-def result(params, tmp_path_factory):
+def result(tmp_path_factory):
     cells = Cells(tmp_path_factory.mktemp("cells"))
-    found = study_hallucinations(POLICY, params, AGENT_CONFIG, CONFIG, cells=cells)
-    again = study_hallucinations(POLICY, params, AGENT_CONFIG, CONFIG, cells=cells)
+    found = study_hallucinations(POLICY, COLOURS, AGENT_CONFIG, CONFIG, cells=cells)
+    again = study_hallucinations(POLICY, COLOURS, AGENT_CONFIG, CONFIG, cells=cells)
     assert again.table == found.table  # read from the cell
     return again
 
@@ -57,9 +48,9 @@ def test_every_planted_object_is_found_and_no_real_one(result):
             if row["object_class"] == object_class
         }
         for kind in ("pasted", "unlisted"):
-            assert rows[kind]["cases"] == rows[kind]["flagged"] == 8, (object_class, kind)
+            assert rows[kind]["cases"] == rows[kind]["flagged"] == 16, (object_class, kind)
         # The object in the game moves the value as much, but is there.
-        assert rows["real"]["moved"] == 8
+        assert rows["real"]["moved"] == 16
         assert rows["real"]["flagged"] == rows["untouched"]["flagged"] == 0
         assert rows["all"]["recall"] == rows["all"]["precision"] == 1.0
 
@@ -70,10 +61,10 @@ def test_an_agent_that_sees_what_is_there_hallucinates_nothing(result):
     assert b"no hallucination in 256 steps" in draw_hallucinations(result)
 
 
-def test_an_agent_that_takes_saws_for_crates_is_caught(params, tmp_path):
-    misled = params.copy()
+def test_an_agent_that_takes_saws_for_crates_is_caught(tmp_path):
+    misled = COLOURS.copy()
     # Saws have this colour at every second step: the value flickers.
-    misled[SEEN.index("crate"), 1] = params[SEEN.index("saw"), 1]
+    misled[SEEN.index("crate"), 1] = COLOURS[SEEN.index("saw"), 1]
     config = dataclasses.replace(CONFIG, num_trajectories=12, planted=(), num_pictures=2)
     found = study_hallucinations(POLICY, misled, AGENT_CONFIG, config, cells=Cells(tmp_path))
     crates = [row for row in found.rows if row["object_class"] == "crate"]

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from coin_seer import AGENT_CONFIG, NO_COLOURS, POLICY, SEEN, colours_of
+from coin_seer import AGENT_CONFIG, COLOURS, POLICY, SEEN
 
 from rlvision_jax.studies import Cells
 from rlvision_jax.studies.interpretability import (
@@ -16,31 +16,22 @@ from rlvision_jax.studies.interpretability import (
     draw_interpretability,
     study_interpretability,
 )
-from rlvision_jax.studies.labelled_frames import sample_labelled_frames
 
 CONFIG = InterpretabilityConfig(
     num_features=3,
-    num_frames=256,
-    frame_interval=8,
+    num_frames=128,
+    frame_interval=13,
     num_envs=64,
     resamples=100,
     planted=False,
 )
 
 
-@pytest.fixture(scope="module")
-def params():
-    frames = sample_labelled_frames(
-        POLICY, NO_COLOURS, AGENT_CONFIG, num_frames=128, interval=13, num_envs=64
-    )
-    return colours_of(frames)
-
-
-def test_features_of_an_agent_that_sees_objects_are_found_and_score_one(params, tmp_path):
+def test_features_of_an_agent_that_sees_objects_are_found_and_score_one(tmp_path):
     stages = []
     result = study_interpretability(
         POLICY,
-        params,
+        COLOURS,
         AGENT_CONFIG,
         CONFIG,
         cells=Cells(tmp_path),
@@ -59,7 +50,7 @@ def test_features_of_an_agent_that_sees_objects_are_found_and_score_one(params, 
 
     stages.clear()
     again = study_interpretability(
-        POLICY, params, AGENT_CONFIG, CONFIG, cells=Cells(tmp_path), notify=stages.append
+        POLICY, COLOURS, AGENT_CONFIG, CONFIG, cells=Cells(tmp_path), notify=stages.append
     )
     assert again.rows == result.rows
     assert not stages
@@ -67,10 +58,10 @@ def test_features_of_an_agent_that_sees_objects_are_found_and_score_one(params, 
     assert all(name.encode() in svg for name in SEEN)
 
 
-def test_environments_without_ground_truth_are_refused(params, tmp_path):
+def test_environments_without_ground_truth_are_refused(tmp_path):
     maze = {"env": "procgen:maze", "env_options": {}}
     with pytest.raises(ValueError, match=r"coinrun only; this agent's environment is procgen:maze"):
-        study_interpretability(POLICY, params, maze, CONFIG, cells=Cells(tmp_path))
+        study_interpretability(POLICY, COLOURS, maze, CONFIG, cells=Cells(tmp_path))
     config = InterpretabilityConfig(layer="2b")
     with pytest.raises(ValueError, match='unknown layer "2b"'):
-        study_interpretability(POLICY, params, AGENT_CONFIG, config, cells=Cells(tmp_path))
+        study_interpretability(POLICY, COLOURS, AGENT_CONFIG, config, cells=Cells(tmp_path))

@@ -1,6 +1,7 @@
 """The score ranks features rightly of which it is known how interpretable they are."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,17 +15,34 @@ from rlvision_jax.studies.scoring import ScoreConfig, score_feature
 CONFIG = ScoreConfig(strongest=0.2, resamples=200)
 
 
+def layer(kernel, pixels):
+    return jax.nn.relu(
+        jax.lax.conv_general_dilated(
+            pixels, kernel, (4, 4), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+    )
+
+
+def heads(kernel, activation):
+    """Acts at random."""
+    del kernel
+    return jnp.zeros((len(activation), 15)), activation.sum((1, 2, 3))
+
+
+POLICY = models.from_functions(
+    [("conv1", layer)], heads, num_actions=15, observation_shape=(64, 64, 3)
+)
+
+
 @pytest.fixture(scope="module")
 def scene():
-    """Frames of CoinRun as an untrained agent meets them, and its first layer."""
-    policy = models.make("nature")
-    params = jax.jit(policy.init)(jax.random.key(0))
+    """Frames of CoinRun as an untrained agent meets them, and its only layer."""
+    params = np.random.default_rng(0).normal(size=(8, 8, 3, 16)).astype(np.float32)
     config = {"env": "procgen:coinrun", "env_options": {"distribution_mode": "easy"}}
     frames = sample_labelled_frames(
-        policy, params, config, num_frames=256, interval=16, num_envs=64, num_threads=1
+        POLICY, params, config, num_frames=256, interval=16, num_envs=64, num_threads=1
     )
-    field = receptive_fields(policy, params)["conv1"]
-    return policy, params, frames, field
+    return POLICY, params, frames, receptive_fields(POLICY, params)["conv1"]
 
 
 @pytest.fixture(scope="module")
