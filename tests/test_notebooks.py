@@ -5,6 +5,7 @@ import runpy
 import shutil
 
 import numpy as np
+import pytest
 
 _NOTEBOOKS = pathlib.Path(__file__).parents[1] / "notebooks"
 
@@ -67,3 +68,20 @@ def test_attribution_is_complete_and_its_sweep_adds_up():
     assert np.ptp(names["picture"].astype(int), axis=-1).max() > 50
     assert names["draw"]().axes
     shutil.rmtree(names["folder"])
+
+
+def test_interpretability_scores_planted_features_rightly():
+    names = runpy.run_path(str(_NOTEBOOKS / "interpretability.py"))
+    scores = {row["feature"]: row["score"] for row in names["rows"]}
+    assert len(scores) == 8 + 1 + 4 + 8
+    assert scores["exact saw"] > scores["mixture"] > scores["background"] == 0
+
+
+@pytest.mark.slow
+def test_hallucinations_lists_features_without_their_object():
+    result = runpy.run_path(str(_NOTEBOOKS / "hallucinations.py"))["result"]
+    assert result.num_steps == 8 * 32
+    for row in result.rows:
+        assert row["object_class"] == result.classes[row["feature"] - 1]
+        assert row["instead"] != row["object_class"]
+    assert [row["kind"] for row in result.trial_table.rows][-1] == "all"
