@@ -9,7 +9,7 @@ import tyro
 
 from rlvision_jax import checkpoint, sweeps
 from rlvision_jax._checks import check_at_least
-from rlvision_jax.cli.console import agent_folder, num_threads, stages
+from rlvision_jax.cli.console import agent_folder, num_threads, parse_part, stages
 from rlvision_jax.sweeps import SweepConfig
 from rlvision_jax.training.interrupts import Interrupts
 
@@ -74,7 +74,7 @@ class AttributeCommand:
 
     def run(self) -> int:
         """Computes what is missing; prints the path and a table of the features."""
-        part = _parse_part(self.shard)
+        part = parse_part(self.shard)
         folder = agent_folder(self.agent)
         self.hosts.initialize()
         policy, params, config = checkpoint.load(folder)
@@ -96,12 +96,3 @@ class AttributeCommand:
         else:
             print(f"{sweep.finished.sum()} of {len(sweep.finished)} shards are finished")
         return 0
-
-
-def _parse_part(text: str) -> tuple[int, int]:
-    """Part and number of parts, of "i/n"."""
-    index, _, of = text.partition("/")
-    try:
-        return int(index), int(of)
-    except ValueError:
-        raise ValueError(f'--shard must be "i/n", such as 0/4; got "{text}"') from None

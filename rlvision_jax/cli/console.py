@@ -92,6 +92,19 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def parse_part(text: str) -> tuple[int, int]:
+    """Number of a part and of parts, written "i/n".
+
+    Raises:
+      ValueError: if it is not written so.
+    """
+    index, _, of = text.partition("/")
+    try:
+        return int(index), int(of)
+    except ValueError:
+        raise ValueError(f'--shard must be "i/n", such as 0/4; got "{text}"') from None
+
+
 def num_threads() -> int:
     """Threads for host environments: one per processor that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -46,6 +46,7 @@ def _parse(
     DemoCommand
     | TrainCommand
     | EvaluateCommand
+    | AttributeCommand
     | InterfaceCommand
     | EditCommand
     | StudyCommand

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from rlvision_jax.cli.study.diversity import DiversityCommand
 from rlvision_jax.cli.study.editing import EditingCommand
 from rlvision_jax.cli.study.failures import FailuresCommand
 from rlvision_jax.cli.study.hallucinations import HallucinationsCommand
@@ -17,6 +18,7 @@ Study = (
     | Annotated[EditingCommand, tyro.conf.subcommand("editing")]
     | Annotated[HallucinationsCommand, tyro.conf.subcommand("hallucinations")]
     | Annotated[InterpretabilityCommand, tyro.conf.subcommand("interpretability")]
+    | Annotated[DiversityCommand, tyro.conf.subcommand("diversity")]
     | Annotated[RatingCommand, tyro.conf.subcommand("rating")]
 )
 
