@@ -73,6 +73,9 @@ def test_a_person_rates_saves_and_continues(tmp_path):
         sync_api.expect(sections).to_have_count(8)
         sync_api.expect(sections.nth(0).locator("img.raises, img.lowers")).to_have_count(2)
         assert page.evaluate("document.querySelector('img').naturalWidth") == 2
+        for sign, color in (("raises", "rgb(33, 102, 172)"), ("lowers", "rgb(178, 24, 43)")):
+            frame = sections.nth(0).locator(f"img.{sign}")
+            sync_api.expect(frame).to_have_css("border-top-color", color)
         page.get_by_role("button", name="Save ratings").click()
         sync_api.expect(page.get_by_role("status")).to_contain_text("Give your name first")
         page.get_by_label("Your name").fill('Ada, "A"')
