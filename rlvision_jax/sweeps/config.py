@@ -16,8 +16,8 @@ class SweepConfig:
       frames: frames to play; or a file to read them from: NumPy (.npy), Zarr, or Parquet
         (.parquet).
       layer: layer to attribute to; None: the middle one, which is 2b of the clear network.
-      scores: names separated by commas: value, logits, logit:3, logit:0+1 (a sum), log_probs,
-        log_prob:3, log_prob:0+1.
+      scores: separated by commas: value, logits (of every action), logit:3, logit:0+1 (their sum),
+        log_probs, log_prob:3, log_prob:0+1 (of taking either).
       num_features: feature directions of the layer.
       directions: an earlier sweep, whose feature directions to use; None: found anew, by
         attributing the value of sampled frames.

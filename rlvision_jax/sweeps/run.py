@@ -123,7 +123,7 @@ def _check_part(index: int, of: int) -> None:
 def _identity(worker: ShardWorker) -> dict[str, Any]:
     """What decides the content of a sweep: two sweeps that agree in it are the same sweep."""
     policy, config = worker.policy, worker.config
-    scores = parse_scores(config.scores, policy.num_actions)
+    scores = parse_scores(config.scores.split(","), policy.num_actions)
     settings = config.to_json()
     return {
         "rlvision_jax": __version__,
@@ -140,7 +140,7 @@ def _identity(worker: ShardWorker) -> dict[str, Any]:
 def _create(worker: ShardWorker, identity: dict[str, Any], notify: Notify) -> None:
     """Finds the features and makes the store."""
     policy, params, config = worker.policy, worker.params, worker.config
-    scores = parse_scores(config.scores, policy.num_actions)
+    scores = parse_scores(config.scores.split(","), policy.num_actions)
     frames = worker.source.sample(
         1 if config.directions else config.num_feature_frames,
         on_frame=lambda done, total: notify("sampling frames", done, total),

@@ -98,7 +98,7 @@ class ShardWorker:
 
     @cached_property
     def _scores(self) -> tuple[CheckedScore, ...]:
-        named = parse_scores(self.config.scores, self.policy.num_actions)
+        named = parse_scores(self.config.scores.split(","), self.policy.num_actions)
         layer = self.config.layer
         return tuple(
             checked_score(score, self.policy, self.params, layer) for score in named.values()

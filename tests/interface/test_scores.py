@@ -20,11 +20,6 @@ def test_words_name_value_logits_and_sums():
     assert [attributed(score) for score in scores] == ["value", (2,), (3,), (1, 3)]
 
 
-def test_numbers_may_be_written_as_for_the_command_attribute():
-    scores = named_scores(("logit:2", "logit:3+1"), _SMALL)
-    assert [score.actions for score in scores] == [(2,), (1, 3)]
-
-
 def test_each_score_comes_once():
     names = [score.name for score in named_scores(("up", "logits", "value", "1", "Value"), _SMALL)]
     assert names == [
@@ -53,6 +48,10 @@ def test_actions_without_a_name_are_numbered():
 
 @pytest.mark.parametrize("word", ["jump", "5", "right|jump", "", "-1"])
 def test_unknown_words_are_named(word):
-    message = f'unknown score "{word}"; expected "value", "logits", "groups", or an action'
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(ValueError, match=re.escape(f'unknown score "{word}"; expected "value"')):
         named_scores(("value", word), _SMALL)
+
+
+def test_log_probabilities_are_for_sweeps():
+    with pytest.raises(ValueError, match='values and logits; "log_prob:2" is neither'):
+        named_scores(("log_prob:right",), _SMALL)

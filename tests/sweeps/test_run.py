@@ -249,8 +249,7 @@ def test_other_files_are_not_touched(tmp_path):
     [
         ({"layer": "9z"}, 'unknown layer "9z"'),
         ({"scores": "value,score"}, 'unknown score "score"'),
-        ({"scores": "value,value"}, "named twice"),
-        ({"scores": "logit:15"}, "different actions from 0 to 14; got 15"),
+        ({"scores": "logit:15"}, r'unknown score "logit:15".* number from 0 to 14'),
         ({"num_features": 6}, "at most the number of channels, 5; got 6"),
         ({"env": "procgen:tetris"}, 'unknown environment "procgen:tetris"'),
     ],
