@@ -1,16 +1,13 @@
 """`rlvision study editing`: what blinding an agent to a hazard does to it."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from rlvision_jax import checkpoint
-from rlvision_jax.cli.console import agent_folder, num_threads, stages
-from rlvision_jax.cli.study.folder import open_folder, print_outcome
-from rlvision_jax.studies import provenance
+from rlvision_jax.cli.study.folder import study_agent
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import draw_editing
 
@@ -36,22 +33,13 @@ class EditingCommand:
 
     def run(self) -> int:
         """Plays, writes, and prints the table and the folder."""
-        agent = checkpoint.load(agent_folder(self.agent))
-        folder = open_folder(self.out, "editing")
-        with stages() as bars:
-            result = study_editing(
-                *agent,
-                self.study,
-                cells=folder.cells,
-                num_threads=num_threads(),
-                notify=bars.notify,
-            )
-        made_by = provenance(*agent, self.study, command=sys.argv[1:])
-        folder.write(
-            result.table,
-            draw_editing(result),
-            made_by,
-            more={"features": result.feature_table},
+        study_agent(
+            "editing",
+            self.agent,
+            self.out,
+            self.study,
+            study_editing,
+            draw_editing,
+            lambda result: {"features": result.feature_table},
         )
-        print_outcome(folder)
         return 0

@@ -8,9 +8,7 @@ from typing import Annotated
 import tyro
 
 from rlvision_jax import checkpoint
-from rlvision_jax.cli.console import agent_folder, num_threads, stages
-from rlvision_jax.cli.study.folder import open_folder, print_outcome
-from rlvision_jax.studies import provenance
+from rlvision_jax.cli.study.folder import study_agent
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
 from rlvision_jax.studies.hallucinations import draw_hallucinations, study_hallucinations
 
@@ -34,24 +32,18 @@ class HallucinationsCommand:
 
     def run(self) -> int:
         """Plays, looks, writes, and prints the table and the folder."""
-        agent = checkpoint.load(agent_folder(self.agent))
-        folder = open_folder(self.out, "hallucinations")
-        with stages() as bars:
-            result = study_hallucinations(
-                *agent,
-                self.study,
-                cells=folder.cells,
-                num_threads=num_threads(),
-                notify=bars.notify,
-            )
-        made_by = provenance(*agent, self.study, command=sys.argv[1:])
-        folder.write(
-            result.table,
-            draw_hallucinations(result),
-            made_by,
-            more={"planted": result.trial_table},
+        result = study_agent(
+            "hallucinations",
+            self.agent,
+            self.out,
+            self.study,
+            study_hallucinations,
+            draw_hallucinations,
+            lambda result: {"planted": result.trial_table},
         )
         found = ", ".join(str(name or "nothing") for name in result.classes)
-        print(f"{len(result.rows)} in {result.num_steps:,} steps; features detect {found}")
-        print_outcome(folder)
+        print(
+            f"{len(result.rows)} in {result.num_steps:,} steps; features detect {found}",
+            file=sys.stderr,
+        )
         return 0

@@ -1,16 +1,13 @@
 """`rlvision study interpretability`: the score of each feature, beside planted ones."""
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from rlvision_jax import checkpoint
-from rlvision_jax.cli.console import agent_folder, num_threads, stages
-from rlvision_jax.cli.study.folder import open_folder, print_outcome
-from rlvision_jax.studies import provenance
+from rlvision_jax.cli.study.folder import study_agent
 from rlvision_jax.studies.interpretability import (
     InterpretabilityConfig,
     draw_interpretability,
@@ -36,17 +33,12 @@ class InterpretabilityCommand:
 
     def run(self) -> int:
         """Scores, writes, and prints the table and the folder."""
-        agent = checkpoint.load(agent_folder(self.agent))
-        folder = open_folder(self.out, "interpretability")
-        with stages() as bars:
-            result = study_interpretability(
-                *agent,
-                self.study,
-                cells=folder.cells,
-                num_threads=num_threads(),
-                notify=bars.notify,
-            )
-        made_by = provenance(*agent, self.study, command=sys.argv[1:])
-        folder.write(result.table, draw_interpretability(result), made_by)
-        print_outcome(folder)
+        study_agent(
+            "interpretability",
+            self.agent,
+            self.out,
+            self.study,
+            study_interpretability,
+            draw_interpretability,
+        )
         return 0
