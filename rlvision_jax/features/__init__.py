@@ -8,6 +8,16 @@ from rlvision_jax.features.directions import (
     find_directions,
     score_maps,
 )
+from rlvision_jax.features.objectives import (
+    CaricatureObjective,
+    ChannelObjective,
+    DirectionObjective,
+    L2Norm,
+    Objective,
+    OutputObjective,
+)
+from rlvision_jax.features.optimize import OptimizedImages, maximize, visualize
+from rlvision_jax.features.parameterization import FourierImage, Parameterization, PixelImage
 from rlvision_jax.features.pictures import (
     blur,
     brightness_to_opacity,
@@ -20,8 +30,18 @@ from rlvision_jax.features.pictures import (
 from rlvision_jax.features.spatial import SpatialExamples, examples_by_position
 
 __all__ = [
+    "CaricatureObjective",
+    "ChannelObjective",
     "DatasetExamples",
+    "DirectionObjective",
     "Directions",
+    "FourierImage",
+    "L2Norm",
+    "Objective",
+    "OptimizedImages",
+    "OutputObjective",
+    "Parameterization",
+    "PixelImage",
     "SpatialExamples",
     "attribution_maps",
     "blur",
@@ -32,8 +52,10 @@ __all__ = [
     "feature_activations",
     "find_directions",
     "hues",
+    "maximize",
     "overlay",
     "rescale_opacity",
     "score_maps",
     "strongest_patches",
+    "visualize",
 ]
