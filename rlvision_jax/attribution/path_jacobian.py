@@ -5,7 +5,7 @@ The engine behind straight-line attribution. A network behind a layer is taken i
 before it, and the *rest*. A read is nearly always the dearest part, and its derivative is the same
 all along the line, so it is evaluated at the ends of the line (or a third place) and not at every
 node: only the rest is differentiated there, and what comes back is added up before it goes back
-through the read.
+through the read once.
 """
 
 import functools
@@ -76,23 +76,19 @@ def path_jacobian(
         # first form is the activation itself, to the last bit.
         return float(1 - place) * baseline + float(place) * activation
 
-    there, pullbacks = zip(*(jax.vjp(read, point(place)) for place in places), strict=True)
-    positions = interpolation(nodes, places)
-    shares = weights[:, None] * positions
-    if affine:
-        # One derivative all along the line, so one way back for all.
-        pullbacks, shares = pullbacks[-1:], weights[:, None]
+    there = tuple(read(point(place)) for place in places)
 
-    def step(row: Row) -> tuple[Array, ...]:
-        jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
-        return tuple(_scaled(share, jacobian) for share in row[len(places) :])
+    def step(row: Row) -> Array:
+        *shares, weight = row
+        return _scaled(weight, jax.jacrev(rest)(_combine(shares, there)))
 
-    dtype = activation.dtype
-    totals = sum_over_rows(
-        step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
-    )
-    parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
-    return PathJacobian(mean=functools.reduce(jnp.add, parts), read=there[-1])
+    rows = np.concatenate([interpolation(nodes, places), weights[:, None]], 1)
+    total = sum_over_rows(step, rows.astype(activation.dtype), unroll=unroll)
+    # One way back for all. Behind an affine read the derivative is the same all along the line;
+    # behind a homogeneous one too, but for positions near zero, which the mean node suits best:
+    # there the derivative grows with the place until it stays.
+    _, back = jax.vjp(read, point(np.sum(weights * nodes)))
+    return PathJacobian(mean=jax.vmap(back)(total)[0], read=there[-1])
 
 
 def interpolation(
