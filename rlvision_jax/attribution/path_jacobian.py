@@ -77,18 +77,19 @@ def path_jacobian(
         return float(1 - place) * baseline + float(place) * activation
 
     there = tuple(read(point(place)) for place in places)
+    shares = np.stack([weights * group for group in _groups(nodes, affine)], 1)
 
-    def step(row: Row) -> Array:
-        *shares, weight = row
-        return _scaled(weight, jax.jacrev(rest)(_combine(shares, there)))
+    def step(row: Row) -> tuple[Array, ...]:
+        jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
+        return tuple(_scaled(share, jacobian) for share in row[len(places) :])
 
-    rows = np.concatenate([interpolation(nodes, places), weights[:, None]], 1)
-    total = sum_over_rows(step, rows.astype(activation.dtype), unroll=unroll)
-    # One way back for all. Behind an affine read the derivative is the same all along the line;
-    # behind a homogeneous one too, but for positions near zero, which the mean node suits best:
-    # there the derivative grows with the place until it stays.
-    _, back = jax.vjp(read, point(np.sum(weights * nodes)))
-    return PathJacobian(mean=jax.vmap(back)(total)[0], read=there[-1])
+    rows = np.concatenate([interpolation(nodes, places), shares], 1).astype(activation.dtype)
+    totals = sum_over_rows(step, rows, unroll=unroll)
+    parts = []
+    for total, share in zip(totals, shares.T, strict=True):
+        _, back = jax.vjp(read, point(np.sum(share * nodes) / np.sum(share)))
+        parts.append(jax.vmap(back)(total)[0])
+    return PathJacobian(mean=functools.reduce(jnp.add, parts), read=there[-1])
 
 
 def interpolation(
@@ -112,6 +113,17 @@ def _three_places(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " plac
     """
     middle = nodes[np.argmin(np.abs(nodes - np.sqrt(nodes[0] * nodes[-1])))]
     return np.unique([nodes[0], middle, 1.0])
+
+
+def _groups(nodes: Float[np.ndarray, " step"], affine: bool) -> list[np.ndarray]:
+    """Which nodes share one derivative of the read, taken at their mean.
+
+    All, if it is affine. Otherwise those near the baseline are apart from the others: there the
+    derivative at a position near zero still grows with the place.
+    """
+    low = nodes <= np.sqrt(nodes[0] * nodes[-1])
+    groups = [low | ~low] if affine else [low, ~low]
+    return [group for group in groups if group.any()]
 
 
 def _scaled(factor: Array | np.generic, x: Array) -> Array:
