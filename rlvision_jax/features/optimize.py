@@ -95,8 +95,7 @@ def visualize(
       Images of the policy's frame, 0-255.
 
     Raises:
-      ValueError: as `maximize`; if one of `l2_layer` and `l2_penalty` is given without the other;
-        if no noise excites a feature, so that its image would show nothing of it.
+      ValueError: as `maximize`; if one of `l2_layer` and `l2_penalty` is given without the other.
     """
     if (l2_layer is None) != (l2_penalty == 0):
         raise ValueError(
@@ -119,12 +118,6 @@ def visualize(
         num_steps=num_steps,
         learning_rate=learning_rate,
     )
-    if made.silent.any():
-        raise ValueError(
-            f"no noise tried excites features {np.flatnonzero(made.silent).tolist()} of layer "
-            f'"{layer}" at position {position!r}, so there is nothing to go on: try position=None '
-            "or another key, or leave them out"
-        )
     return np.round(255 * made.images).astype(np.uint8)
 
 
@@ -138,6 +131,7 @@ def maximize(
     jitter: int = 2,
     num_steps: int = 512,
     learning_rate: float = 0.05,
+    allow_silent: bool = False,
 ) -> OptimizedImages:
     """Makes an image for each objective by gradient ascent, all at once.
 
@@ -157,10 +151,12 @@ def maximize(
       jitter: largest shift, pixels, at least 0.
       num_steps: steps of Adam, at least 1.
       learning_rate: of Adam, above 0.
+      allow_silent: mark objectives that no noise excites in the result, instead of raising.
 
     Raises:
       ValueError: if an objective does not fit the policy, objectives are of several kinds, a
-        number is out of range, or the policy does more to pixels than scale and shift them.
+        number is out of range, the policy does more to pixels than scale and shift them, or no
+        noise excites an objective, so that its image would show nothing of it.
     """
     check_at_least("jitter", jitter, 0)
     check_at_least("num_steps", num_steps, 1)
@@ -174,6 +170,12 @@ def maximize(
     noise_key, jitter_key = jax.random.split(key)
     sought = dataclasses.replace(inputs, leaves=_stacked([_sought(o) for o in objectives])[0])
     start, silent = _find_start(program, sought, noise_key, jitter_key, len(objectives))
+    if silent.any() and not allow_silent:
+        raise ValueError(
+            f"no noise tried excites objectives {np.flatnonzero(silent).tolist()}, counted from 0, "
+            "so there is nothing to go on: try position=None or another key, leave them out, or "
+            "pass allow_silent=True to `maximize`"
+        )
     # XLA on CPU runs convolutions within a loop 10 to 16 times slower than outside.
     climb = _step_by_step if jax.default_backend() == "cpu" else _in_one_program
     parameters = climb(program, inputs, _begin(start), jitter_key, num_steps)
