@@ -5,7 +5,7 @@ The engine behind straight-line attribution. A network behind a layer is taken i
 before it, and the *rest*. A read is nearly always the dearest part, and its derivative is the same
 all along the line, so it is evaluated at the ends of the line (or a third place) and not at every
 node: only the rest is differentiated there, and what comes back is added up before it goes back
-through the read once.
+through the read.
 """
 
 import functools
@@ -76,19 +76,22 @@ def path_jacobian(
         # first form is the activation itself, to the last bit.
         return float(1 - place) * baseline + float(place) * activation
 
-    there = tuple(read(point(place)) for place in places)
-    shares = np.stack([weights * group for group in _groups(nodes, affine)], 1)
+    there, pullbacks = zip(*(jax.vjp(read, point(place)) for place in places), strict=True)
+    positions = interpolation(nodes, places)
+    shares = weights[:, None] * positions
+    if affine:
+        # One derivative all along the line, so one way back for all.
+        pullbacks, shares = pullbacks[-1:], weights[:, None]
 
     def step(row: Row) -> tuple[Array, ...]:
         jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
         return tuple(_scaled(share, jacobian) for share in row[len(places) :])
 
-    rows = np.concatenate([interpolation(nodes, places), shares], 1).astype(activation.dtype)
-    totals = sum_over_rows(step, rows, unroll=unroll)
-    parts = []
-    for total, share in zip(totals, shares.T, strict=True):
-        _, back = jax.vjp(read, point(np.sum(share * nodes) / np.sum(share)))
-        parts.append(jax.vmap(back)(total)[0])
+    dtype = activation.dtype
+    totals = sum_over_rows(
+        step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
+    )
+    parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
     return PathJacobian(mean=functools.reduce(jnp.add, parts), read=there[-1])
 
 
@@ -113,17 +116,6 @@ def _three_places(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " plac
     """
     middle = nodes[np.argmin(np.abs(nodes - np.sqrt(nodes[0] * nodes[-1])))]
     return np.unique([nodes[0], middle, 1.0])
-
-
-def _groups(nodes: Float[np.ndarray, " step"], affine: bool) -> list[np.ndarray]:
-    """Which nodes share one derivative of the read, taken at their mean.
-
-    All, if it is affine. Otherwise those near the baseline are apart from the others: there the
-    derivative at a position near zero still grows with the place.
-    """
-    low = nodes <= np.sqrt(nodes[0] * nodes[-1])
-    groups = [low | ~low] if affine else [low, ~low]
-    return [group for group in groups if group.any()]
 
 
 def _scaled(factor: Array | np.generic, x: Array) -> Array:
