@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rlvision_jax import checkpoint
 from rlvision_jax.cli.interface import make_report
-from rlvision_jax.interface import ReportConfig, middle_layer
+from rlvision_jax.interface import ReportConfig
+from rlvision_jax.models import middle_layer
 
 _AGENT = checkpoint.DEFAULT_AGENT
 _REPORT = ReportConfig(num_trajectories=4, num_steps=256, num_frames=1024, frame_interval=16)

@@ -2,7 +2,7 @@
 
 from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.build import build_report
-from rlvision_jax.interface.config import PIXELS, ReportConfig, middle_layer
+from rlvision_jax.interface.config import PIXELS, ReportConfig
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
 from rlvision_jax.interface.gallery import build_gallery, gallery_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
@@ -42,7 +42,6 @@ __all__ = [
     "gallery_links",
     "is_report",
     "load_labels",
-    "middle_layer",
     "named_scores",
     "read_report",
     "save_labels",

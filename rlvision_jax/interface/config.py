@@ -4,7 +4,7 @@ import dataclasses
 
 from rlvision_jax._checks import check_at_least
 from rlvision_jax.attribution import RULES
-from rlvision_jax.models import VisionPolicy, check_layer
+from rlvision_jax.models import VisionPolicy, check_layer, middle_layer
 
 PIXELS = "pixels"
 """Name of the layer that stands for the gradient at the observation itself."""
@@ -68,17 +68,6 @@ class ReportConfig:
                 check_at_least(name, value, lowest)
         if self.rule not in RULES:
             raise ValueError(f'unknown rule "{self.rule}"; expected one of {", ".join(RULES)}')
-
-
-def middle_layer(policy: VisionPolicy) -> str:
-    """The layer halfway between observation and heads.
-
-    Example:
-      >>> from rlvision_jax import models
-      >>> middle_layer(models.make("clear")), middle_layer(models.make("impala"))
-      ('2b', 'stack2')
-    """
-    return policy.layer_names[len(policy.layer_names) // 2]
 
 
 def chosen_layers(policy: VisionPolicy, layers: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.editing import project_out, scale_direction
 from rlvision_jax.features import attribution_maps, find_directions
-from rlvision_jax.models import Policy, check_layer
+from rlvision_jax.models import Policy, check_layer, middle_layer
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.editing_result import EditingResult, control_features
 from rlvision_jax.studies.hazards import NamedFeatures, class_excess
@@ -97,7 +97,7 @@ def study_editing(
 
     Source: Hilton et al. 2020, "Model editing" and appendix A, doi 10.23915/distill.00029.
     """
-    layer = config.layer or policy.layer_names[len(policy.layer_names) // 2]
+    layer = config.layer or middle_layer(policy)
     check_layer(policy, layer)
     search = _Search(policy, params, agent_config, config, layer, cells, num_threads, notify)
     rounds = search.rounds()

@@ -11,7 +11,7 @@ from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.factorization import fit_nmf
 from rlvision_jax.features import Directions, attribution_maps, find_directions
-from rlvision_jax.models import VisionPolicy, check_layer
+from rlvision_jax.models import VisionPolicy, check_layer, middle_layer
 from rlvision_jax.studies.labelled_frames import LabelledFrames, sample_labelled_frames
 from rlvision_jax.studies.object_classes import TILE, position_classes
 from rlvision_jax.studies.played_cells import Notify
@@ -92,7 +92,7 @@ def chosen_layer(policy: VisionPolicy, layer: str | None) -> str:
     Raises:
       ValueError: if the policy has no such layer.
     """
-    layer = policy.layer_names[len(policy.layer_names) // 2] if layer is None else layer
+    layer = middle_layer(policy) if layer is None else layer
     check_layer(policy, layer)
     return layer
 

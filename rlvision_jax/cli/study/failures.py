@@ -13,8 +13,8 @@ from rlvision_jax._checks import check_at_least
 from rlvision_jax.cli.console import Stages, agent_folder, num_threads, stages
 from rlvision_jax.cli.study.folder import open_folder, print_outcome
 from rlvision_jax.features import find_directions
-from rlvision_jax.interface import build_gallery, gallery_links, middle_layer, write_report
-from rlvision_jax.models import check_layer
+from rlvision_jax.interface import build_gallery, gallery_links, write_report
+from rlvision_jax.models import check_layer, middle_layer
 from rlvision_jax.studies import provenance
 from rlvision_jax.studies.failures import (
     FailuresConfig,
