@@ -190,7 +190,19 @@ def write_frames(path: Path, start: int, arrays: Mapping[str, np.ndarray]) -> No
     Raises:
       OSError: if writing fails, as when the disk is full.
     """
-    group = open_group(path, "r+")
+    try:
+        _write_files(open_group(path, "r+"), path, start, arrays)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot write frames from {start} on into {path}: {error.strerror}; finished shards "
+            "are kept: make room, and run the same command again",
+        ) from error
+
+
+def _write_files(
+    group: zarr.Group, path: Path, start: int, arrays: Mapping[str, np.ndarray]
+) -> None:
     # A file of nothing but fill values must be told from one that is missing.
     with zarr.config.set({"array.write_empty_chunks": True}):
         for name, values in arrays.items():

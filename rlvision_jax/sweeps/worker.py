@@ -61,6 +61,9 @@ class ShardWorker:
         Args:
           shard: its frames.
           on_frames: told how many more frames are written.
+
+        Raises:
+          OSError: if the frames cannot be read, or the store not written.
         """
         config, sweep = self.config, self._sweep
         frames = self.source.read(shard.start, shard.stop, on_frame=lambda count: None)

@@ -1,4 +1,5 @@
 import dataclasses
+import resource
 import tracemalloc
 
 import jax
@@ -283,6 +284,20 @@ def test_features_of_another_layer_are_refused(swept, tmp_path):
     config = dataclasses.replace(runner.CONFIG, layer="pooled", directions=swept.path)
     with pytest.raises(ValueError, match='features of layer "mixed" with 5 channels'):
         runner.run(tmp_path / "bad.zarr", config)
+
+
+def test_a_full_disk_is_named_and_loses_nothing(swept, copy):
+    (copy / "maps/c/1/0/0/0/0").unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=r"cannot write frames from 64 on into .*make room"):
+            runner.run(copy)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sweeps.open(copy).finished.tolist() == [True, False, True]
+    runner.run(copy)
+    assert runner.contents(copy) == runner.contents(swept.path)
 
 
 def test_attributions_that_are_not_finite_are_not_written(swept, tmp_path):
