@@ -7,6 +7,7 @@ Source: lucid.optvis.objectives; Olah et al. 2017, "Feature Visualization",
 https://distill.pub/2017/feature-visualization.
 """
 
+import abc
 import dataclasses
 import functools
 import math
@@ -53,7 +54,7 @@ class Reached:
         return self.activations[name].astype(jnp.float32)
 
 
-class Objective:
+class Objective(abc.ABC):
     """A number to make large: adds to other objectives, and scales by numbers.
 
     Objectives are pytrees: their arrays and weights may differ between the images of one compiled
@@ -70,13 +71,13 @@ class Objective:
         """Whether it asks for policy logits and value."""
         return False
 
+    @abc.abstractmethod
     def __call__(self, reached: Reached) -> Float[Array, ""]:
         """The number of one image."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def check(self, policy: VisionPolicy, params: Params) -> None:
         """Raises ValueError where the objective does not fit the policy."""
-        raise NotImplementedError
 
     def __add__(self, other: "Objective") -> "Objective":
         if not isinstance(other, Objective):
