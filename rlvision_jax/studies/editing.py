@@ -13,7 +13,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from rlvision_jax import checkpoint
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.editing import project_out, scale_direction
@@ -26,6 +25,7 @@ from rlvision_jax.studies.labelled_frames import LabelledFrames, sample_labelled
 from rlvision_jax.studies.object_classes import position_classes
 from rlvision_jax.studies.played_cells import Notify, PlayConfig, play_in_cells
 from rlvision_jax.studies.receptive_fields import receptive_fields
+from rlvision_jax.studies.studied_agent import studied_agent
 from rlvision_jax.training import split_options
 
 # What is not drawn of a hazard. Lava is part of the ground: it cannot be hidden.
@@ -185,9 +185,7 @@ class _Search:
         """From disk, if an earlier run has found them."""
         config = self.config
         depends_on = {
-            "parameters": checkpoint.fingerprint(params),
-            "env": self.agent_config.get("env"),
-            "env_options": dict(self.agent_config.get("env_options", {})),
+            **studied_agent(params, self.agent_config),
             "layer": self.layer,
             "num_features": config.num_features,
             "num_frames": config.num_frames,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from rlvision_jax import checkpoint
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies import figures
@@ -22,6 +21,7 @@ from rlvision_jax.studies.hallucination_trials import trial_table
 from rlvision_jax.studies.labelled_frames import check_ground_truth
 from rlvision_jax.studies.played_cells import Notify
 from rlvision_jax.studies.scored_features import chosen_layer
+from rlvision_jax.studies.studied_agent import studied_agent
 from rlvision_jax.studies.tables import Column, Table, Value
 
 _COLUMNS = (
@@ -117,9 +117,7 @@ def study_hallucinations(
     check_ground_truth(agent_config)
     config = dataclasses.replace(config, layer=chosen_layer(policy, config.layer))
     depends_on = {
-        "parameters": checkpoint.fingerprint(params),
-        "env": agent_config["env"],
-        "env_options": dict(agent_config.get("env_options", {})),
+        **studied_agent(params, agent_config),
         **dataclasses.asdict(config),
     }
     search = Search(policy, params, agent_config, config, num_threads, notify)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from rlvision_jax import checkpoint
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy, check_layer
 from rlvision_jax.studies import figures
@@ -35,6 +34,7 @@ from rlvision_jax.studies.scoring import (
     percentile_interval,
     score_feature,
 )
+from rlvision_jax.studies.studied_agent import studied_agent
 from rlvision_jax.studies.tables import Column, Table, Value
 
 _PARTS = ("consistency", "relevance", "coverage", "stability", "hits", "chance")
@@ -120,9 +120,7 @@ def study_interpretability(
         return score_layer(policy, params, frames, config, notify=notify)
 
     depends_on = {
-        "parameters": checkpoint.fingerprint(params),
-        "env": agent_config["env"],
-        "env_options": dict(agent_config.get("env_options", {})),
+        **studied_agent(params, agent_config),
         **dataclasses.asdict(config),
     }
     rows = cells.run(f"{layer.lower()}-{config.basis}", depends_on, compute)

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from rlvision_jax import checkpoint
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.levels import Levels, join_levels, make_env, play_levels
+from rlvision_jax.studies.studied_agent import studied_agent
 
 Notify: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a stage, the work done in it, and its whole work."""
@@ -71,10 +71,8 @@ def play_in_cells(
     """
     parts = []
     depends_on = {
-        "parameters": checkpoint.fingerprint(params),
+        **studied_agent(params, agent_config),
         "policy": policy.name,
-        "env": agent_config.get("env"),
-        "env_options": dict(agent_config.get("env_options", {})),
         "ppo": agent_config.get("training", {}).get("ppo", {}),
         "reward_scale": agent_config.get("reward_scale", 1.0),
         "seed": config.seed,

@@ -10,12 +10,12 @@ from typing import Any
 
 import jax
 
-from rlvision_jax import checkpoint
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
 from rlvision_jax.checkpoint.files import replace_file
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.cells import Cells
+from rlvision_jax.studies.studied_agent import studied_agent
 from rlvision_jax.studies.tables import Table
 
 _MARKER = "study.json"
@@ -108,9 +108,7 @@ def provenance(
         "device": jax.devices()[0].device_kind,
         "command": shlex.join(["rlvision", *command]) if command else None,
         "policy": policy.name,
-        "parameters": checkpoint.fingerprint(params),
-        "env": agent_config.get("env"),
-        "env_options": dict(agent_config.get("env_options", {})),
+        **studied_agent(params, agent_config),
         "steps": agent_config.get("steps"),
         "config": dataclasses.asdict(config),
     }
