@@ -37,5 +37,8 @@ TRAIL_AGES = 9
 
 PLAYER_RADIUS_X = 0.5
 PLAYER_RADIUS_Y = 0.5787
+# Tiles per step: the fastest that the agent runs, and that it jumps or falls.
+MAX_SPEED = 0.5
+MAX_JUMP = 1.5
 TIME_LIMIT = 1000
 COIN_REWARD = 10.0

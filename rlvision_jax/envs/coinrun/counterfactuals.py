@@ -24,6 +24,8 @@ from rlvision_jax.envs.coinrun.constants import (
     LAVA_MID,
     LAVA_TOP,
     MAX_ENEMIES,
+    MAX_JUMP,
+    MAX_SPEED,
     NUM_BACKGROUNDS,
     NUM_CRATE_THEMES,
     NUM_ENEMY_THEMES,
@@ -202,6 +204,27 @@ def move_agent(state: State, x: Real, y: Real) -> State:
     nowhere_on_a_crate = jnp.zeros_like(state.player.is_on_crate)
     player = state.player._replace(x=x, y=y, last_y=y, is_on_crate=nowhere_on_a_crate)
     return state._replace(player=player)
+
+
+def set_velocity(state: State, x: Real, y: Real) -> State:
+    """Gives the agent another velocity, which the next step changes as it would any.
+
+    Args:
+      state: of one game.
+      x: tiles per step to the right, -0.5 to 0.5, the fastest that it runs; traced numbers
+        beyond are taken for the nearest of these.
+      y: tiles per step upwards, -1.5 to 1.5, the fastest that it jumps or falls; likewise. Other
+        than 0 it has nothing under its feet, and cannot jump.
+    """
+    velocity = {}
+    for name, value, most in (("x", x, MAX_SPEED), ("y", y, MAX_JUMP)):
+        if not isinstance(value, jax.Array) and not -most <= value <= most:
+            raise ValueError(
+                f"velocity {name} of the agent must be from {-most} to {most} tiles per step; "
+                f"got {value}"
+            )
+        velocity[f"v{name}"] = jnp.clip(jnp.asarray(value, jnp.float32), -most, most)
+    return state._replace(player=state.player._replace(**velocity))
 
 
 def set_player_theme(state: State, theme: Whole) -> State:

@@ -21,7 +21,7 @@ from rlvision_jax.envs.coinrun.collision import (
     cells_at,
     is_wall,
 )
-from rlvision_jax.envs.coinrun.constants import WALL_MID
+from rlvision_jax.envs.coinrun.constants import MAX_JUMP, MAX_SPEED, WALL_MID
 from rlvision_jax.envs.coinrun.crates import crates_around, crates_below
 from rlvision_jax.envs.coinrun.exact import product
 from rlvision_jax.envs.coinrun.types import Player
@@ -30,8 +30,8 @@ _NO_MOVE = 4
 _NUM_MOVES = 9
 
 _GRAVITY = np.float32(0.2)
-_MAX_JUMP = np.float32(1.5)
-_MAX_SPEED = np.float32(0.5)
+_MAX_JUMP = np.float32(MAX_JUMP)
+_MAX_SPEED = np.float32(MAX_SPEED)
 # Share of the velocity that a step renews: on the ground, and in the air.
 _GROUND_CONTROL = np.float32(0.2)
 _AIR_CONTROL = _GROUND_CONTROL * np.float32(0.15)

@@ -14,13 +14,13 @@ from jaxtyping import Array, Bool, Float32, UInt8, UInt32
 from rlvision_jax.envs.coinrun import compositing, screen, stamps, tiles
 from rlvision_jax.envs.coinrun.assets import Assets
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
-from rlvision_jax.envs.coinrun.constants import FRAME_SIZE
+from rlvision_jax.envs.coinrun.constants import FRAME_SIZE, MAX_JUMP, MAX_SPEED
 from rlvision_jax.envs.coinrun.patches import COLORS
 from rlvision_jax.envs.coinrun.types import State
 
 # Pixels along a side of each of the two squares of velocity.
 _SQUARE = 13
-_MAX_VX, _MAX_VY = np.float32(0.5), np.float32(1.5)
+_MAX_VX, _MAX_VY = np.float32(MAX_SPEED), np.float32(MAX_JUMP)
 _MAX_SHADE = 255
 
 

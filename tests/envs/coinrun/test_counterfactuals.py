@@ -337,6 +337,29 @@ def test_moving_the_agent(make_env, check_same_game, games):
     assert decode_state(env.get_state()[0]).entities["y"][0] == pytest.approx(row + 1 + 0.5787)
 
 
+@pytest.mark.parametrize("velocity", [(-0.5, 1.5), (0.3125, 0.0)])
+def test_another_velocity(check_same_game, games, velocity):
+    state = game_with(games, "crate")
+    vx, vy = velocity
+
+    def change(game):
+        return counterfactuals.set_velocity(game, vx, vy)
+
+    # Velocity is painted nowhere in these frames: the steps that follow show it.
+    by_hand = with_fields(state, 0, vx=vx, vy=vy)
+    check_same_game(state, change, by_hand, is_seen=False)
+    moved = edit(state, change).entities[0]
+    assert (moved["vx"], moved["vy"]) == velocity
+
+
+def test_a_velocity_beyond_what_the_agent_reaches_is_refused(games):
+    game = on_device(games[0])
+    with pytest.raises(ValueError, match=r"velocity y .* from -1.5 to 1.5 tiles per step; got 2"):
+        counterfactuals.set_velocity(game, 0.0, 2.0)
+    traced = jax.jit(counterfactuals.set_velocity)(game, 9.0, -9.0)
+    assert (float(traced.player.vx), float(traced.player.vy)) == (0.5, -1.5)
+
+
 def test_other_themes_and_backgrounds(check_same_game, games):
     state = game_with(games, "crate")
     theme = (state.entities["image_theme"][0] + 1) % 5
