@@ -9,6 +9,7 @@ export default defineConfig({
     outDir: "../rlvision_jax/interface/assets",
     emptyOutDir: true,
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // the first with light-dark()
     lib: {
       entry: "src/main.ts",
       name: "rlvision",

@@ -1,9 +1,10 @@
-// Entry point: mounts the page and lets it find its data beside itself.
+// Entry point. As a script of a page, the interface is that page; as a module (rlvision_jax
+// appends an export to this file), it is a widget of a notebook.
 
-import { mount } from "svelte";
-import App from "./App.svelte";
 import "./app.css";
-import { installReceiver } from "./data/load";
+import { showPage } from "./page";
 
-installReceiver();
-mount(App, { target: document.body });
+export { widget } from "./widget";
+
+// null in a module.
+if (document.currentScript) showPage();

@@ -1,42 +1,13 @@
-// Loads the data files as classic scripts: a page opened from disk may not fetch.
-// Each script calls rlvisionReceive(path, content).
-
-declare global {
-  interface Window {
-    rlvisionReceive(path: string, content: unknown): void;
-  }
-}
+// Loads data files from wherever they are, and says in a sentence what is wrong with one.
 
 /** A file of the report that cannot be shown; the message is one sentence for the reader. */
 export class DataFileError extends Error {}
 
-const received = new Map<string, unknown>();
-
-export function installReceiver(): void {
-  window.rlvisionReceive = (path, content) => void received.set(path, content);
-}
-
-function runScript(path: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = path;
-    script.onload = () => {
-      script.remove();
-      const content = received.get(path);
-      received.delete(path);
-      if (content === undefined) reject(damaged(path));
-      else resolve(content);
-    };
-    script.onerror = () => {
-      script.remove();
-      reject(
-        new DataFileError(
-          `The file ${path} of this report is missing: copy the whole report folder again, or write the report anew.`,
-        ),
-      );
-    };
-    document.head.append(script);
-  });
+/** Where the files of a report are: beside the page (sources/scripts), or with a notebook's kernel
+ * (sources/messages). */
+export interface Source {
+  /** The content of a file; undefined if it holds none. Rejects with DataFileError only. */
+  read(path: string): Promise<unknown>;
 }
 
 function damaged(path: string, cause?: unknown): DataFileError {
@@ -48,8 +19,11 @@ function damaged(path: string, cause?: unknown): DataFileError {
 }
 
 /** Loads one file and unpacks it. Rejects with DataFileError only. */
-export async function loadFile<P, T>(path: string, unpack: (packed: P) => Promise<T>): Promise<T> {
-  const content = await runScript(path);
+export async function loadFile<P, T>(
+  source: Source, path: string, unpack: (packed: P) => Promise<T>,
+): Promise<T> {
+  const content = await source.read(path);
+  if (content === undefined) throw damaged(path);
   try {
     return await unpack(content as P);
   } catch (error) {

@@ -31,15 +31,15 @@ export function wrap(widths: readonly number[], available: number): number[][] {
   return lines;
 }
 
-/** Draws on the page's own colours, so that the picture looks like the page. */
+/** Draws in the colours of a surface, so that the picture looks like the page. */
 export function drawPicture(
+  surface: Element,
   caption: string,
   rows: readonly (readonly PictureScreen[])[],
   keys: readonly PictureKey[],
 ): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
-  const style = getComputedStyle(document.documentElement);
-  const color = (name: string): string => style.getPropertyValue(name).trim();
+  const style = getComputedStyle(surface);
   const context = canvas.getContext("2d")!;
   context.font = FONT;
   const widths = keys.map(({ name }) => context.measureText(name).width + 2 * GAP + 12);
@@ -49,13 +49,13 @@ export function drawPicture(
   const rowHeight = LINE + SIDE + GAP;
   canvas.height = GAP + LINE + rows.length * rowHeight + keyLines.length * LINE + GAP;
 
-  context.fillStyle = color("--ground");
+  context.fillStyle = style.backgroundColor;
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.font = FONT;
   context.textBaseline = "middle";
   context.imageSmoothingEnabled = false;
   const write = (text: string, x: number, y: number): void => {
-    context.fillStyle = color("--text");
+    context.fillStyle = style.color;
     context.fillText(text, x, y + LINE / 2, canvas.width - x - GAP);
   };
   write(caption, GAP, GAP);

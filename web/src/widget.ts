@@ -1,0 +1,55 @@
+// The interface as a widget of a notebook (https://anywidget.dev). A shadow root keeps the styles of
+// the notebook and of the interface apart.
+
+import { mount, unmount } from "svelte";
+import App from "./App.svelte";
+import { messageSource, type Model } from "./sources/messages";
+
+/** The theme of what lies behind an element: notebooks have their own, whatever the system's. */
+function themeBehind(element: Element): "dark" | "light" | null {
+  for (let behind: Element | null = element; behind; behind = behind.parentElement) {
+    const [red, green, blue, alpha = 1] =
+      getComputedStyle(behind).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+    if (alpha > 0.5) return 0.299 * red! + 0.587 * green! + 0.114 * blue! < 128 ? "dark" : "light";
+  }
+  return null;
+}
+
+/** A module for anywidget.
+ * @param css - the bundle's style sheet. */
+export function widget(css: string) {
+  return {
+    render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+      const host = document.createElement("div");
+      // Keys pressed in here are not JupyterLab's.
+      host.dataset.lmSuppressShortcuts = "true";
+      const root = host.attachShadow({ mode: "open" });
+      const style = document.createElement("style");
+      style.textContent = css;
+      const surface = document.createElement("div");
+      surface.className = "surface";
+      // A click anywhere brings the keys here.
+      surface.tabIndex = -1;
+      surface.addEventListener("keydown", (event) => event.stopPropagation());
+      root.append(style, surface);
+      el.append(host);
+      host.style.colorScheme = themeBehind(host) ?? "light dark";
+
+      const resize = () => {
+        const height = model.get("height");
+        host.style.height = typeof height === "number" ? `${height}px` : "auto";
+      };
+      resize();
+      model.on("change:height", resize);
+      const source = messageSource(model);
+      const surroundings = { source, surface, keys: surface, ownsPage: false };
+      const app = mount(App, { target: surface, props: { surroundings } });
+      return () => {
+        model.off("change:height", resize);
+        source.close();
+        void unmount(app);
+        host.remove();
+      };
+    },
+  };
+}
