@@ -1,6 +1,6 @@
 """CoinRun on the device: levels, physics and pictures bit for bit as Procgen makes them."""
 
-from rlvision_jax.envs.coinrun import counterfactuals
+from rlvision_jax.envs.coinrun import changed_levels, counterfactuals
 from rlvision_jax.envs.coinrun.assets import Assets, AssetSize, load_assets
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.env import CoinRun
@@ -29,6 +29,7 @@ __all__ = [
     "Outcome",
     "State",
     "advance",
+    "changed_levels",
     "config_of",
     "counterfactuals",
     "env_seeds",

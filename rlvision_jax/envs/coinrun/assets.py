@@ -109,8 +109,8 @@ def _assets(drawn: Art, config: CoinRunConfig, all_backgrounds: bool) -> Assets:
     if not config.use_backgrounds:
         shapes, texels = np.array([[1, 1]]), np.zeros(1, np.uint32)
     else:
-        is_easy = config.distribution_mode == "easy"
-        shapes = drawn.shapes[:1] if is_easy and not all_backgrounds else drawn.shapes
+        has_one = config.distribution_mode == "easy" and config.themes == "own"
+        shapes = drawn.shapes[:1] if has_one and not all_backgrounds else drawn.shapes
         texels = drawn.backgrounds[: shapes.prod(axis=1).sum()]
     return Assets(jnp.asarray(np.concatenate([atlas, texels])), _backgrounds(shapes))
 

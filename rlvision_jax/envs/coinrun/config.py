@@ -8,6 +8,8 @@ from rlvision_jax.envs.coinrun.types import Visible
 from rlvision_jax.envs.procgen_config import check_bool, check_level_set, check_range
 
 CoinRunMode = Literal["easy", "hard"]
+CoinPlace = Literal["end", "moved"]
+Themes = Literal["own", "random"]
 
 _MAX_DEBUG_MODE = 15
 
@@ -29,6 +31,11 @@ class CoinRunConfig:
       debug_mode: 0, or a sum of 2 (no pits), 4 (no crates) and 8 (flat).
       invisible: kinds of object that are not drawn in any level but act all the same, such as
         ("saw",): the paper's invisible saws. Of "agent", "saw", "enemy", "crate", "trail".
+      coin: "end", where CoinRun puts it, or "moved" to a random place on the way there
+        (`changed_levels`).
+      themes: "own", the level's material of the ground and background, or "random": both drawn
+        anew from all there are, in easy levels too.
+      change_seed: of what `coin` and `themes` draw, together with the level's seed; 0 to 2^31 - 1.
 
     Raises:
       ValueError: if an option is of the wrong type or out of range, or two contradict.
@@ -44,6 +51,9 @@ class CoinRunConfig:
     paint_velocity: bool = False
     debug_mode: int = 0
     invisible: tuple[str, ...] = ()
+    coin: CoinPlace = "end"
+    themes: Themes = "own"
+    change_seed: int = 0
 
     def __post_init__(self):
         check_choice("distribution_mode", self.distribution_mode, get_args(CoinRunMode))
@@ -55,6 +65,14 @@ class CoinRunConfig:
         object.__setattr__(self, "invisible", tuple(self.invisible))
         for kind in self.invisible:
             check_choice("kind of object to hide", kind, Visible._fields)
+        check_choice("coin", self.coin, get_args(CoinPlace))
+        check_choice("themes", self.themes, get_args(Themes))
+        check_range("change_seed", self.change_seed, 0, 2**31 - 1)
+        if self.restrict_themes and self.themes == "random":
+            raise ValueError(
+                'themes "random" contradicts restrict_themes, with which there is one theme of '
+                "each kind; leave one of them out"
+            )
 
     @property
     def level_bounds(self) -> tuple[int, int]:

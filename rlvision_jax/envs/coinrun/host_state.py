@@ -42,7 +42,7 @@ _FLAGS = {
     "paint_velocity": "paint_vel_info",
 }
 # Options of which each game brings its own, or that Procgen does not have.
-_NOT_COMPARED = {"num_levels", "start_level", "invisible"}
+_NOT_COMPARED = {"num_levels", "start_level", "invisible", "coin", "themes", "change_seed"}
 
 # What the device version takes for granted.
 _CONSTANTS: dict[str, int | float] = {
@@ -124,7 +124,8 @@ def from_procgen(state: CoinRunState, config: CoinRunConfig | None = None) -> St
     Args:
       state: as `decode_state` returns it.
       config: options to continue with. They must be the game's, but for the level set, which the
-        state brings, and the kinds of object that later levels do not show.
+        state brings, and what Procgen has no option for: objects that later levels do not show, and
+        how they are changed.
 
     Returns:
       The state of one game, of NumPy's arrays; `jax.tree.map(lambda *x: np.stack(x), *states)`
@@ -197,8 +198,9 @@ def to_procgen(state: State, config: CoinRunConfig) -> CoinRunState:
 
     Args:
       state: of one game, of NumPy's or JAX's arrays.
-      config: the options that it is played with; the level set is the state's. Procgen shows all
-        kinds of object again from the next level on, whatever `config.invisible` says.
+      config: the options that it is played with; the level set is the state's. From the next level
+        on, Procgen shows all kinds of object and plays levels as they are, whatever
+        `config.invisible`, `coin` and `themes` say.
     """
     flags = {theirs: int(getattr(config, name)) for name, theirs in _FLAGS.items()}
     words = np.random.RandomState(_UNSEEDED).get_state(legacy=False)["state"]["key"]

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt8, UInt32
 
+from rlvision_jax.envs.coinrun.changed_levels import change_level
 from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.envs.coinrun.constants import (
     COIN,
@@ -69,8 +70,9 @@ def generate_level(seed: Int32[Array, ""], config: CoinRunConfig) -> Level:
 
     Args:
       seed: 0 to 2^31 - 1. Other values make the level of the same 32 bits, as in Procgen.
-      config: `distribution_mode` and `debug_mode` change the level; other options do not, for
-        Procgen draws all the same and hides what is not to be seen. Static.
+      config: `distribution_mode` and `debug_mode` change the level, and so do `coin` and `themes`,
+        which Procgen does not have; other options do not, for Procgen draws all the same and hides
+        what is not to be seen. Static.
 
     Example:
       >>> generate = jax.jit(generate_level, static_argnames="config")
@@ -92,7 +94,7 @@ def generate_level(seed: Int32[Array, ""], config: CoinRunConfig) -> Level:
         course_draw = 6
     course = draw_course(outputs, jnp.int32(course_draw), config)
     surface = _surface(course)
-    return Level(
+    level = Level(
         seed=seed,
         grid=_grid(course, surface),
         sprites=_sprites(course.sections, surface, outputs),
@@ -101,6 +103,7 @@ def generate_level(seed: Int32[Array, ""], config: CoinRunConfig) -> Level:
         scenery=Scenery(ground_theme, background, background_shift),
         rng=after_first_outputs(rng, course.num_drawn, MAX_LEVEL_DRAWS),
     )
+    return change_level(level, config)
 
 
 def next_level_seed(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Float32, Int32
 
 from rlvision_jax.envs.base import HostEnv
 from rlvision_jax.envs.coinrun import mersenne_twister
@@ -28,6 +28,10 @@ from rlvision_jax.envs.procgen import ProcgenEnv
 _LEVELS_AT_ONCE = 64
 
 
+# Options of changed levels, which only the device version has.
+_CHANGES = ("coin", "themes", "change_seed")
+
+
 class PlayedLevel(NamedTuple):
     """One level from its beginning to its end.
 
@@ -40,14 +44,28 @@ class PlayedLevel(NamedTuple):
     actions: Sequence[int]
 
 
+class LevelEnd(NamedTuple):
+    """How a level that failed went.
+
+    Attributes:
+      cause: why it failed.
+      furthest: the largest x of the agent's centre in it, tiles.
+    """
+
+    cause: FailureCause
+    furthest: float
+
+
 def replay_config(env: HostEnv) -> CoinRunConfig | None:
     """The options that `failure_causes` needs to play an environment's levels again.
 
     Returns:
       None if the environment plays another game than CoinRun, or what the device version lacks.
     """
+    changes = {}
     if isinstance(env, CoinRunBatch):
         options = env.env.config
+        changes = {name: getattr(options, name) for name in _CHANGES}
     elif isinstance(env, ProcgenEnv):
         options = env.config
         if options.game != "coinrun" or options.use_generated_assets:
@@ -56,7 +74,9 @@ def replay_config(env: HostEnv) -> CoinRunConfig | None:
         return None
     if options.distribution_mode not in ("easy", "hard"):
         return None
-    return CoinRunConfig(distribution_mode=options.distribution_mode, debug_mode=options.debug_mode)
+    return CoinRunConfig(
+        distribution_mode=options.distribution_mode, debug_mode=options.debug_mode, **changes
+    )
 
 
 def failure_causes(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[FailureCause]:
@@ -64,7 +84,7 @@ def failure_causes(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list
 
     Args:
       levels: levels that ended in failure, in `coinrun` or in Procgen.
-      config: as `replay_config` returns it; `distribution_mode` and `debug_mode` matter.
+      config: as `replay_config` returns it: what changes the levels matters.
 
     Raises:
       ValueError: if a level does not end with its last action, or ends at the coin: the game was
@@ -77,7 +97,20 @@ def failure_causes(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list
       >>> cause.name
       'SAW'
     """
-    causes = [FailureCause.NONE] * len(levels)
+    return [end.cause for end in level_ends(levels, config)]
+
+
+def level_ends(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[LevelEnd]:
+    """How far levels that failed went, and why they failed.
+
+    Args:
+      levels: as in `failure_causes`.
+      config: likewise.
+
+    Raises:
+      ValueError: as `failure_causes`.
+    """
+    found_ends = [LevelEnd(FailureCause.NONE, 0.0)] * len(levels)
     # Levels of like length together, since a batch plays as long as its longest.
     in_order = sorted(range(len(levels)), key=lambda index: len(levels[index].actions))
     for start in range(0, len(in_order), _LEVELS_AT_ONCE):
@@ -94,15 +127,16 @@ def failure_causes(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list
                 )
             seeds[place], lengths[place] = seed, len(taken)
             actions[: len(taken), place] = taken
-        ends, found = map(np.asarray, _play(_begin(seeds, config), actions, lengths))
+        ends, found, furthest = map(np.asarray, _play(_begin(seeds, config), actions, lengths))
         for place, index in enumerate(batch):
-            causes[index] = FailureCause(int(found[place]))
-            if ends[place] != lengths[place] or causes[index] == FailureCause.NONE:
+            cause = FailureCause(int(found[place]))
+            found_ends[index] = LevelEnd(cause, float(furthest[place]))
+            if ends[place] != lengths[place] or cause == FailureCause.NONE:
                 raise ValueError(
                     f"level {seeds[place]} does not fail at step {lengths[place]} when played "
                     "again: it was played with other options, or not from its beginning"
                 )
-    return causes
+    return found_ends
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -123,18 +157,21 @@ def _begin(seeds: Int32[Array, " level"], config: CoinRunConfig) -> State:
 @jax.jit
 def _play(
     games: State, actions: Int32[Array, "time level"], lengths: Int32[Array, " level"]
-) -> tuple[Int32[Array, " level"], Int32[Array, " level"]]:
-    """The number of steps after which each level ends, 0 if it goes on, and why it failed."""
+) -> tuple[Int32[Array, " level"], Int32[Array, " level"], Float32[Array, " level"]]:
+    """After how many steps each level ends, 0 if it goes on; why it failed; and how far it went."""
 
     def step(carry: tuple) -> tuple:
-        t, games, ends, causes = carry
+        t, games, ends, causes, furthest = carry
         games, outcome = jax.vmap(advance)(games, actions[t])
-        ends_now = outcome.done & (ends == 0)
+        is_played = ends == 0
+        furthest = jnp.where(is_played, jnp.maximum(furthest, games.player.x), furthest)
+        ends_now = outcome.done & is_played
         ends = jnp.where(ends_now, t + 1, ends)
-        return t + 1, games, ends, jnp.where(ends_now, outcome.cause, causes)
+        return t + 1, games, ends, jnp.where(ends_now, outcome.cause, causes), furthest
 
     none = jnp.zeros_like(lengths)
-    _, _, ends, causes = jax.lax.while_loop(
-        lambda carry: carry[0] < jnp.max(lengths), step, (jnp.int32(0), games, none, none)
+    begin = jnp.int32(0), games, none, none, games.player.x
+    _, _, ends, causes, furthest = jax.lax.while_loop(
+        lambda carry: carry[0] < jnp.max(lengths), step, begin
     )
-    return ends, causes
+    return ends, causes, furthest
