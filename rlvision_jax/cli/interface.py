@@ -66,6 +66,6 @@ def make_report(agent: str, out: Path, config: ReportConfig, *, labels: Path | N
         )
         report = with_labels(report, names)
         bars.notify("writing the report", 0, 1)
-        page = write_report(report, out)
+        page = write_report(report, out, agent=(policy, params, agent_config))
         bars.notify("writing the report", 1, 1)
     return page.resolve()

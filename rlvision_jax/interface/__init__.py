@@ -6,7 +6,7 @@ from rlvision_jax.interface.config import PIXELS, ReportConfig
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
 from rlvision_jax.interface.gallery import build_gallery, gallery_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
-from rlvision_jax.interface.reading import ReportDataError, read_report
+from rlvision_jax.interface.reading import ReportDataError, read_agent, read_report
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
@@ -43,6 +43,7 @@ __all__ = [
     "is_report",
     "load_labels",
     "named_scores",
+    "read_agent",
     "read_report",
     "save_labels",
     "validate",

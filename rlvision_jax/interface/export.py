@@ -15,7 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
+from rlvision_jax import checkpoint
 from rlvision_jax._version import __version__
+from rlvision_jax.interface.agents import AGENT, Agent, check_agent
 from rlvision_jax.interface.codec import encode_array, pack_masks, quantize
 from rlvision_jax.interface.layout import (
     EXAMPLES,
@@ -49,7 +54,9 @@ class NotAReportError(ValueError):
     """The destination exists and is not a report, so it was left alone."""
 
 
-def write_report(report: Report, folder: str | os.PathLike[str]) -> Path:
+def write_report(
+    report: Report, folder: str | os.PathLike[str], *, agent: Agent | None = None
+) -> Path:
     """Writes a report; replaces an earlier report of the same name when the new one is complete.
 
     Attribution maps are stored as int8 with one scale per frame (at most 1/254 of the frame's
@@ -58,23 +65,28 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     Args:
       report: what to write; checked first.
       folder: destination. May be missing, empty, or an earlier report.
+      agent: whose report it is, as `checkpoint.load` returned it: policy, parameters and config.
+        Stored with the report, so that `rlvision view` can ask it about changed frames. None:
+        not stored, as of policies that `checkpoint.save` cannot save.
 
     Returns:
       Path of the page to open in a browser.
 
     Raises:
-      ValueError: if the report is inconsistent.
+      ValueError: if the report is inconsistent, or another agent's.
       NotAReportError: if `folder` exists and is something else; it is not touched.
       OSError: if writing fails, as on a full disk; an earlier report is still there.
     """
     validate(report)
+    if agent is not None:
+        check_agent(report, agent)
     destination = Path(folder).absolute()
     _check_replaceable(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     suffix = secrets.token_hex(4)
     temporary = destination.with_name(f".{destination.name}.{suffix}.new")
     try:
-        _write_files(report, temporary)
+        _write_files(report, temporary, agent)
         _replace(destination, temporary, destination.with_name(f".{destination.name}.{suffix}.old"))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -113,13 +125,17 @@ def _replace(destination: Path, new: Path, old: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_files(report: Report, folder: Path) -> None:
+def _write_files(report: Report, folder: Path, agent: Agent | None) -> None:
     listing = {}
     for path, content in _files(report):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        listing[path] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        listing[path] = _listed(content)
+    if agent is not None:
+        checkpoint.save(folder / AGENT, *agent)
+        for file in sorted((folder / AGENT).iterdir()):
+            listing[f"{AGENT}/{file.name}"] = _listed(file.read_bytes())
     marker = {
         "format": FORMAT,
         "version": VERSION,
@@ -129,6 +145,10 @@ def _write_files(report: Report, folder: Path) -> None:
         "files": listing,
     }
     (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+
+
+def _listed(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _files(report: Report) -> Iterator[tuple[str, bytes]]:
@@ -158,11 +178,10 @@ def _trajectory_files(
     for attribution in trajectory.attributions:
         layer, score = layers.index(attribution.layer), scores.index(attribution.score)
         path = attribution_file(index, layer, score)
-        yield path, to_script(path, _attribution_content(attribution))
+        yield path, to_script(path, attribution_content(attribution))
     if trajectory.object_masks is not None:
         path = objects_file(index)
-        masks = encode_array(pack_masks(trajectory.object_masks))
-        yield path, to_script(path, {"masks": masks})
+        yield path, to_script(path, objects_content(trajectory.object_masks))
     for chunk in range(-(-len(trajectory.human_frames) // HUMAN_CHUNK)):
         path = human_file(index, chunk)
         files = trajectory.human_frames[chunk * HUMAN_CHUNK : (chunk + 1) * HUMAN_CHUNK]
@@ -235,7 +254,13 @@ def _trajectory_content(report: Report, trajectory: Trajectory) -> dict[str, Any
     }
 
 
-def _attribution_content(attribution: Attribution) -> dict[str, Any]:
+def objects_content(masks: Bool[np.ndarray, "time height width object"]) -> dict[str, Any]:
+    """What an objects file holds."""
+    return {"masks": encode_array(pack_masks(masks))}
+
+
+def attribution_content(attribution: Attribution) -> dict[str, Any]:
+    """What an attribution file holds; see docs/report.md."""
     maps, maps_scale = quantize(attribution.maps)
     residual, residual_scale = quantize(attribution.residual)
     # Of the exact maps: small magnitudes that rounding drops from the picture still count here.

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from rlvision_jax import checkpoint
+from rlvision_jax.interface.agents import AGENT, Agent
 from rlvision_jax.interface.codec import decode_array, dequantize, unpack_masks
 from rlvision_jax.interface.export import NotAReportError, is_report
 from rlvision_jax.interface.layout import (
@@ -42,11 +44,15 @@ class ReportDataError(ValueError):
     """A file of a report is missing, cut short or changed."""
 
 
-def read_report(folder: str | os.PathLike[str]) -> Report:
+def read_report(
+    folder: str | os.PathLike[str], *, attributions: bool = True, human_frames: bool = True
+) -> Report:
     """Reads a report folder.
 
     Args:
       folder: what `write_report` wrote.
+      attributions: whether to read the attributions, which take most of the memory.
+      human_frames: whether to read the frames for people.
 
     Returns:
       The report that was written, its maps rounded as `write_report` says.
@@ -57,15 +63,8 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
         another version of the format.
     """
     folder = Path(folder)
-    if not is_report(folder):
-        raise NotAReportError(f"{folder} is not a report; expected a folder with {MARKER}")
-    marker = json.loads((folder / MARKER).read_bytes())
-    if marker["version"] != VERSION:
-        raise ReportDataError(
-            f"{folder} has format version {marker['version']}; this version reads {VERSION}: "
-            "write the report again"
-        )
-    files = _Files(folder, marker["files"])
+    files = _Files(folder, read_listing(folder))
+    files.check_agent()
     main = files.load(MAIN)
     # What reports of earlier versions lack is read with `get`.
     layers = tuple(_layer(files, index, layer) for index, layer in enumerate(main["layers"]))
@@ -82,7 +81,9 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
         layers=layers,
         scores=scores,
         trajectories=tuple(
-            _trajectory(files, index, content, layers, scores)
+            _trajectory(
+                files, index, content | _left_out(attributions, human_frames), layers, scores
+            )
             for index, content in enumerate(main["trajectories"])
         ),
         bookmarks=tuple(Bookmark(**bookmark) for bookmark in main["bookmarks"]),
@@ -96,6 +97,46 @@ def read_report(folder: str | os.PathLike[str]) -> Report:
     )
 
 
+def read_listing(folder: Path) -> dict[str, Any]:
+    """The files of a report by their paths, each with its size and hash.
+
+    Raises:
+      NotAReportError: if the folder is no report.
+      ReportDataError: if it is of another version of the format.
+    """
+    if not is_report(folder):
+        raise NotAReportError(f"{folder} is not a report; expected a folder with {MARKER}")
+    marker = json.loads((folder / MARKER).read_bytes())
+    if marker["version"] != VERSION:
+        raise ReportDataError(
+            f"{folder} has format version {marker['version']}; this version reads {VERSION}: "
+            "write the report again"
+        )
+    return marker["files"]
+
+
+def read_agent(folder: str | os.PathLike[str]) -> Agent | None:
+    """The agent that is stored with a report: its policy, parameters and config.
+
+    Args:
+      folder: what `write_report` wrote.
+
+    Returns:
+      None if no agent is stored.
+
+    Raises:
+      NotAReportError: if the folder is no report.
+      ReportDataError: if a file of the agent is missing, differs from what was written, or lies
+        outside the folder.
+      CheckpointError: if the files are no agent that this version loads.
+    """
+    folder = Path(folder)
+    files = _Files(folder, read_listing(folder))
+    if not files.check_agent():
+        return None
+    return checkpoint.load(folder / AGENT)
+
+
 class _Files:
     """The files of one report folder, checked against the marker as they are read."""
 
@@ -104,17 +145,37 @@ class _Files:
         self._listing = listing
 
     def load(self, path: str) -> dict[str, Any]:
+        return from_script(path, self._read(path))
+
+    def check_agent(self) -> bool:
+        """Checks the agent's files; whether there are any."""
+        paths = [path for path in self._listing if path.startswith(f"{AGENT}/")]
+        for path in paths:
+            if not (self._folder / path).resolve().is_relative_to(self._folder.resolve()):
+                raise ReportDataError(
+                    f"{self._folder / path} is a link out of the report; expected a file"
+                )
+            self._read(path)
+        return bool(paths)
+
+    def _read(self, path: str) -> bytes:
         try:
-            script = (self._folder / path).read_bytes()
+            content = (self._folder / path).read_bytes()
         except OSError as error:
             raise ReportDataError(f"{self._folder / path} cannot be read: {error}") from error
         expected = self._listing.get(path, {})
-        if hashlib.sha256(script).hexdigest() != expected.get("sha256"):
+        if hashlib.sha256(content).hexdigest() != expected.get("sha256"):
             raise ReportDataError(
-                f"{self._folder / path} is damaged: {len(script)} bytes whose hash is not the one "
+                f"{self._folder / path} is damaged: {len(content)} bytes whose hash is not the one "
                 f"in {MARKER} (written with {expected.get('bytes')}); write the report again"
             )
-        return from_script(path, script)
+        return content
+
+
+def _left_out(attributions: bool, human_frames: bool) -> dict[str, Any]:
+    """What of a trajectory's content is taken for absent."""
+    absent = {} if attributions else {"attributions": []}
+    return absent if human_frames else absent | {"human_chunk": None}
 
 
 def _layer(files: _Files, index: int, content: dict[str, Any]) -> Layer:
