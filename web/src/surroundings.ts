@@ -1,6 +1,7 @@
 // What the interface stands in: a page of its own, or a cell of a notebook among others.
 
 import type { Source } from "./data/load";
+import type { Client } from "./live/client";
 
 export interface Surroundings {
   source: Source;
@@ -10,4 +11,6 @@ export interface Surroundings {
   keys: EventTarget;
   /** Whether the title and the address of the page are the report's. */
   ownsPage: boolean;
+  /** Who answers what becomes of an edited moment; null: nobody. */
+  client: Client | null;
 }

@@ -42,7 +42,7 @@ export function widget(css: string) {
       resize();
       model.on("change:height", resize);
       const source = messageSource(model);
-      const surroundings = { source, surface, keys: surface, ownsPage: false };
+      const surroundings = { source, surface, keys: surface, ownsPage: false, client: null };
       const app = mount(App, { target: surface, props: { surroundings } });
       return () => {
         model.off("change:height", resize);

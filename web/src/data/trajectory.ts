@@ -47,9 +47,12 @@ export function episodeAt(episodes: readonly Episode[], step: number): number {
 
 /** Probabilities of the actions: softmax of one row of logits. */
 export function policyAt(trajectory: Trajectory, step: number, numActions: number): number[] {
-  const logits = Array.from(
-    trajectory.policyLogits.subarray(step * numActions, (step + 1) * numActions),
-  );
+  return softmax(trajectory.policyLogits.subarray(step * numActions, (step + 1) * numActions));
+}
+
+/** Probabilities of unnormalized logarithms. */
+export function softmax(values: ArrayLike<number>): number[] {
+  const logits = Array.from(values);
   const largest = Math.max(...logits);
   const weights = logits.map((logit) => Math.exp(logit - largest));
   const total = weights.reduce((a, b) => a + b, 0);

@@ -15,7 +15,7 @@ const key =
   (event: KeyboardEvent): boolean =>
     event.key === name && (shift === null || event.shiftKey === shift);
 
-export const HOTKEYS: readonly Hotkey[] = [
+const MOVING_KEYS: readonly Hotkey[] = [
   { keys: ["space"], description: "play or pause", matches: key(" "), run: (view) => view.togglePlay() },
   { keys: ["←"], description: "one step back", matches: key("ArrowLeft", false), run: (view) => view.moveBy(-1) },
   { keys: ["→"], description: "one step on", matches: key("ArrowRight", false), run: (view) => view.moveBy(1) },
@@ -25,6 +25,10 @@ export const HOTKEYS: readonly Hotkey[] = [
   { keys: ["end"], description: "last step", matches: key("End"), run: (view) => view.seek(view.numSteps - 1) },
   { keys: ["["], description: "previous trajectory", matches: key("["), run: (view) => view.selectTrajectory(view.trajectory - 1) },
   { keys: ["]"], description: "next trajectory", matches: key("]"), run: (view) => view.selectTrajectory(view.trajectory + 1) },
+];
+
+/** What changes how things are shown; these work in the editor too. */
+export const DISPLAY_KEYS: readonly Hotkey[] = [
   { keys: ["1", "…", "9"], description: "show or hide a feature", matches: (event) => /^[1-9]$/.test(event.key), run: (view, event) => view.toggleFeature(Number(event.key) - 1) },
   { keys: ["shift", "1", "…", "9"], description: "examples of a feature", matches: (event) => event.shiftKey && /^Digit[1-9]$/.test(event.code), run: (view, event) => view.open(Number(event.code.slice(5)) - 1) },
   { keys: ["f"], description: "attribution over the frame, or alone", matches: key("f"), run: (view) => { view.onFrame = !view.onFrame; } },
@@ -32,6 +36,8 @@ export const HOTKEYS: readonly Hotkey[] = [
   { keys: ["r"], description: "show or hide the residual", matches: key("r"), run: (view) => view.toggleResidual() },
   { keys: ["?"], description: "this list", matches: key("?"), run: (view) => { view.helpOpen = !view.helpOpen; } },
 ];
+
+export const HOTKEYS: readonly Hotkey[] = [...MOVING_KEYS, ...DISPLAY_KEYS];
 
 /** Whether the key belongs to the control that has the focus. */
 function belongsToControl(event: KeyboardEvent): boolean {
@@ -45,9 +51,11 @@ function belongsToControl(event: KeyboardEvent): boolean {
   return event.key === " " && target.matches("button:focus-visible");
 }
 
-export function handleKey(view: View, event: KeyboardEvent): void {
+export function handleKey(
+  view: View, event: KeyboardEvent, hotkeys: readonly Hotkey[] = HOTKEYS,
+): void {
   if (event.ctrlKey || event.metaKey || event.altKey || belongsToControl(event)) return;
-  const hotkey = HOTKEYS.find(({ matches }) => matches(event));
+  const hotkey = hotkeys.find(({ matches }) => matches(event));
   if (!hotkey) return;
   event.preventDefault();
   hotkey.run(view, event);

@@ -1,5 +1,8 @@
 // The part of the view that a link carries, in the URL's fragment: it works for file:// too.
 
+import { fromLink, toLink } from "../live/link";
+import type { Event } from "../live/protocol";
+
 export interface Place {
   trajectory: number;
   step: number;
@@ -16,6 +19,8 @@ export interface Place {
   feature: number | null;
   human: boolean;
   objects: string[];
+  /** What was done to the moment in the editor; null: it is not open. */
+  edits?: readonly Event[] | null;
 }
 
 /** What a link leaves out. */
@@ -50,6 +55,7 @@ export function toFragment(place: Place): string {
   if (place.opacity !== DEFAULTS.opacity) fields.set("opacity", String(place.opacity));
   if (place.feature !== null) fields.set("feature", String(place.feature + 1));
   for (const name of place.objects) fields.append("object", name);
+  if (place.edits) fields.set("edit", toLink(place.edits));
   return `#${fields}`;
 }
 
@@ -74,6 +80,8 @@ export function fromFragment(fragment: string): Partial<Place> {
     const value = fields.get(names[flag]);
     if (value === "yes" || value === "no") place[flag] = value === "yes";
   }
+  const edits = fields.get("edit");
+  if (edits !== null) place.edits = fromLink(edits);
   const opacity = Number(fields.get("opacity") ?? NaN);
   if (opacity >= 0 && opacity <= 1) place.opacity = opacity;
   return place;
