@@ -4,9 +4,11 @@ from rlvision_jax.interface.bookmarks import advantage_bookmarks
 from rlvision_jax.interface.build import build_report
 from rlvision_jax.interface.config import PIXELS, ReportConfig
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
+from rlvision_jax.interface.files import ReportDataError
 from rlvision_jax.interface.gallery import build_gallery, gallery_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
-from rlvision_jax.interface.reading import ReportDataError, read_agent, read_report
+from rlvision_jax.interface.notebook import show
+from rlvision_jax.interface.reading import read_agent, read_report
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
@@ -46,6 +48,7 @@ __all__ = [
     "read_agent",
     "read_report",
     "save_labels",
+    "show",
     "validate",
     "with_labels",
     "write_report",

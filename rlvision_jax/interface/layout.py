@@ -5,6 +5,7 @@ load scripts but may not fetch files.
 """
 
 import json
+import re
 from typing import Any
 
 FORMAT = "rlvision-report"
@@ -60,6 +61,16 @@ def objects_file(trajectory: int) -> str:
 def human_file(trajectory: int, chunk: int) -> str:
     """File with `HUMAN_CHUNK` consecutive frames for people of a trajectory, or its last ones."""
     return f"data/human-{trajectory}-{chunk}.js"
+
+
+def is_data_file(path: str) -> bool:
+    """Whether a path has the form of a data file of some report; others lead out of its folder.
+
+    Example:
+      >>> is_data_file("data/human-0-12.js"), is_data_file("data/../index.js")
+      (True, False)
+    """
+    return re.fullmatch(r"data/[a-z]+(-[0-9]+)*\.js", path) is not None
 
 
 def to_script(path: str, content: dict[str, Any]) -> bytes:

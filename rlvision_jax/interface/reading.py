@@ -1,8 +1,6 @@
 """Reads a report folder back into the data contract. Host module: reads files."""
 
 import base64
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,12 @@ import numpy as np
 from rlvision_jax import checkpoint
 from rlvision_jax.interface.agents import AGENT, Agent
 from rlvision_jax.interface.codec import decode_array, dequantize, unpack_masks
-from rlvision_jax.interface.export import NotAReportError, is_report
+from rlvision_jax.interface.files import FolderFiles
 from rlvision_jax.interface.layout import (
     EXAMPLES,
     FLAGS,
     MAIN,
-    MARKER,
     SERIES,
-    VERSION,
     attribution_file,
     from_script,
     grids_file,
@@ -40,10 +36,6 @@ from rlvision_jax.interface.schema import (
 )
 
 
-class ReportDataError(ValueError):
-    """A file of a report is missing, cut short or changed."""
-
-
 def read_report(
     folder: str | os.PathLike[str], *, attributions: bool = True, human_frames: bool = True
 ) -> Report:
@@ -62,10 +54,9 @@ def read_report(
       ReportDataError: if a file is missing or differs from what was written, or the report is of
         another version of the format.
     """
-    folder = Path(folder)
-    files = _Files(folder, read_listing(folder))
+    files = FolderFiles(folder)
     files.check_agent()
-    main = files.load(MAIN)
+    main = _load(files, MAIN)
     # What reports of earlier versions lack is read with `get`.
     layers = tuple(_layer(files, index, layer) for index, layer in enumerate(main["layers"]))
     scores = tuple(
@@ -90,29 +81,11 @@ def read_report(
         has_levels=main.get("has_levels", True),
         failures=tuple(Failure(**failure) for failure in main.get("failures", ())),
         object_names=tuple(main.get("object_names", ())),
-        examples=decode_array(files.load(EXAMPLES)["observations"])
+        examples=decode_array(_load(files, EXAMPLES)["observations"])
         if main.get("has_examples")
         else None,
         provenance=main["provenance"],
     )
-
-
-def read_listing(folder: Path) -> dict[str, Any]:
-    """The files of a report by their paths, each with its size and hash.
-
-    Raises:
-      NotAReportError: if the folder is no report.
-      ReportDataError: if it is of another version of the format.
-    """
-    if not is_report(folder):
-        raise NotAReportError(f"{folder} is not a report; expected a folder with {MARKER}")
-    marker = json.loads((folder / MARKER).read_bytes())
-    if marker["version"] != VERSION:
-        raise ReportDataError(
-            f"{folder} has format version {marker['version']}; this version reads {VERSION}: "
-            "write the report again"
-        )
-    return marker["files"]
 
 
 def read_agent(folder: str | os.PathLike[str]) -> Agent | None:
@@ -130,46 +103,13 @@ def read_agent(folder: str | os.PathLike[str]) -> Agent | None:
         outside the folder.
       CheckpointError: if the files are no agent that this version loads.
     """
-    folder = Path(folder)
-    files = _Files(folder, read_listing(folder))
-    if not files.check_agent():
+    if not FolderFiles(folder).check_agent():
         return None
-    return checkpoint.load(folder / AGENT)
+    return checkpoint.load(Path(folder) / AGENT)
 
 
-class _Files:
-    """The files of one report folder, checked against the marker as they are read."""
-
-    def __init__(self, folder: Path, listing: dict[str, Any]):
-        self._folder = folder
-        self._listing = listing
-
-    def load(self, path: str) -> dict[str, Any]:
-        return from_script(path, self._read(path))
-
-    def check_agent(self) -> bool:
-        """Checks the agent's files; whether there are any."""
-        paths = [path for path in self._listing if path.startswith(f"{AGENT}/")]
-        for path in paths:
-            if not (self._folder / path).resolve().is_relative_to(self._folder.resolve()):
-                raise ReportDataError(
-                    f"{self._folder / path} is a link out of the report; expected a file"
-                )
-            self._read(path)
-        return bool(paths)
-
-    def _read(self, path: str) -> bytes:
-        try:
-            content = (self._folder / path).read_bytes()
-        except OSError as error:
-            raise ReportDataError(f"{self._folder / path} cannot be read: {error}") from error
-        expected = self._listing.get(path, {})
-        if hashlib.sha256(content).hexdigest() != expected.get("sha256"):
-            raise ReportDataError(
-                f"{self._folder / path} is damaged: {len(content)} bytes whose hash is not the one "
-                f"in {MARKER} (written with {expected.get('bytes')}); write the report again"
-            )
-        return content
+def _load(files: FolderFiles, path: str) -> dict[str, Any]:
+    return from_script(path, files.read(path))
 
 
 def _left_out(attributions: bool, human_frames: bool) -> dict[str, Any]:
@@ -178,9 +118,9 @@ def _left_out(attributions: bool, human_frames: bool) -> dict[str, Any]:
     return absent if human_frames else absent | {"human_chunk": None}
 
 
-def _layer(files: _Files, index: int, content: dict[str, Any]) -> Layer:
+def _layer(files: FolderFiles, index: int, content: dict[str, Any]) -> Layer:
     grids = (
-        files.load(grids_file(index))["features"]
+        _load(files, grids_file(index))["features"]
         if content.get("has_grids")
         else [[]] * len(content["features"])
     )
@@ -206,7 +146,7 @@ def _feature(content: dict[str, Any], grids: list[dict[str, Any]]) -> Feature:
 
 
 def _trajectory(
-    files: _Files,
+    files: FolderFiles,
     index: int,
     content: dict[str, Any],
     layers: tuple[Layer, ...],
@@ -217,7 +157,7 @@ def _trajectory(
         series[name] = series[name].astype(np.bool_)
     attributions = []
     for layer, score in content["attributions"]:
-        data = files.load(attribution_file(index, layer, score))
+        data = _load(files, attribution_file(index, layer, score))
         maps = dequantize(decode_array(data["maps"]), decode_array(data["maps_scale"]))
         residual = dequantize(decode_array(data["residual"]), decode_array(data["residual_scale"]))
         attributions.append(
@@ -225,10 +165,10 @@ def _trajectory(
                 layer=layers[layer].name, score=scores[score].name, maps=maps, residual=residual
             )
         )
-    observations = decode_array(files.load(observations_file(index))["observations"])
+    observations = decode_array(_load(files, observations_file(index))["observations"])
     masks = None
     if content.get("has_objects"):
-        packed = decode_array(files.load(objects_file(index))["masks"])
+        packed = decode_array(_load(files, objects_file(index))["masks"])
         masks = unpack_masks(packed, observations.shape[2])
     return Trajectory(
         label=content["label"],
@@ -241,7 +181,7 @@ def _trajectory(
 
 
 def _human_frames(
-    files: _Files, index: int, content: dict[str, Any], num_steps: int
+    files: FolderFiles, index: int, content: dict[str, Any], num_steps: int
 ) -> tuple[bytes, ...]:
     size = content.get("human_chunk")
     if not size:
@@ -250,5 +190,5 @@ def _human_frames(
     return tuple(
         base64.b64decode(frame)
         for chunk in chunks
-        for frame in files.load(human_file(index, chunk))["jpeg"]
+        for frame in _load(files, human_file(index, chunk))["jpeg"]
     )

@@ -21,8 +21,9 @@ export function widget(css: string) {
   return {
     render({ model, el }: { model: Model; el: HTMLElement }): () => void {
       const host = document.createElement("div");
-      // Keys pressed in here are not JupyterLab's.
+      // Keys pressed in here are not the notebook's; JupyterLab hears them first, and reads this.
       host.dataset.lmSuppressShortcuts = "true";
+      host.addEventListener("keydown", (event) => event.stopPropagation());
       const root = host.attachShadow({ mode: "open" });
       const style = document.createElement("style");
       style.textContent = css;
@@ -30,7 +31,6 @@ export function widget(css: string) {
       surface.className = "surface";
       // A click anywhere brings the keys here.
       surface.tabIndex = -1;
-      surface.addEventListener("keydown", (event) => event.stopPropagation());
       root.append(style, surface);
       el.append(host);
       host.style.colorScheme = themeBehind(host) ?? "light dark";
