@@ -10,8 +10,6 @@ from browsing import assert_pixels, expect, pixels, wait_for_overlay
 import rlvision_jax as rlv
 from rlvision_jax.interface import NotAReportError, show, write_report
 
-anywidget = pytest.importorskip("anywidget")
-
 
 class Kernel:
     """Hands a widget what a page sends, as Jupyter does, and keeps what it sends back."""
