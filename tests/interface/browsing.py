@@ -1,8 +1,12 @@
 """What the tests of the page share: finding panels, reading pixels, drawing naively."""
 
+import contextlib
 import re
+import shutil
+from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from playwright import sync_api
 
 expect = sync_api.expect
@@ -14,6 +18,22 @@ OPACITY = 0.9  # of a saturated overlay, as in the original interface
 # Reading pixels back makes Chromium suggest this option on the console.
 READ_PIXELS = """canvas => [...canvas.getContext("2d", {willReadFrequently: true})
   .getImageData(0, 0, canvas.width, canvas.height).data]"""
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[sync_api.Browser]:
+    """Debian's Chromium, without a screen."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("the browser checks did not run: no chromium on the PATH")
+    arguments = (
+        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments.split())
+        yield browser
+        browser.close()
 
 
 def screen(page, title):
@@ -106,3 +126,53 @@ def display_scale(maps):
 def assert_pixels(got, want):
     # The browser rounds once and computes in float32: within one level of 255.
     np.testing.assert_allclose(got, want, rtol=0, atol=1)
+
+
+# Text whose colour and ground are both plain: [ratio, text] of what falls below WCAG AA, which
+# asks 4.5, or 3 of text of 24 pixels (bold: 18.66) or more. Disabled controls are exempt.
+LOW_CONTRAST = """() => {
+  const parse = color => {
+    const numbers = color.match(/[\\d.]+/g).map(Number);
+    return numbers.length < 4 ? [...numbers, 1] : numbers;
+  };
+  const over = (top, below) => top.slice(0, 3).map((c, i) => c * top[3] + below[i] * (1 - top[3]));
+  const groundOf = element => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) {
+      const style = getComputedStyle(e);
+      layers.push(parse(style.backgroundColor));
+      if (style.backgroundImage !== "none") return null;
+    }
+    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
+  };
+  const opacityOf = element => {
+    let opacity = 1;
+    for (let e = element; e; e = e.parentElement) opacity *= getComputedStyle(e).opacity;
+    return opacity;
+  };
+  const luminance = rgb => {
+    const [r, g, b] = rgb.map(c => c / 255)
+      .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const found = [];
+  let checked = 0;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || !element.checkVisibility()) continue;
+    if (element.closest("script, noscript, option, :disabled")) continue;
+    const style = getComputedStyle(element);
+    const ground = groundOf(element);
+    if (ground === null) continue;
+    const color = parse(style.color);
+    color[3] *= opacityOf(element);
+    const [low, high] = [luminance(over(color, ground)), luminance(ground)].sort((a, b) => a - b);
+    const ratio = (high + 0.05) / (low + 0.05);
+    const size = parseFloat(style.fontSize);
+    const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    checked++;
+    if (ratio < (isLarge ? 3 : 4.5)) found.push([ratio.toFixed(2), node.textContent.trim()]);
+  }
+  return {checked, found};
+}"""

@@ -1,13 +1,11 @@
 import dataclasses
 import io
 import pathlib
-import shutil
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright import sync_api
 
 from rlvision_jax.interface import (
     Attribution,
@@ -174,17 +172,8 @@ def replaced(report):
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("the browser checks did not run: no chromium on the PATH")
-    arguments = (
-        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-        "--disable-sync --no-first-run"
-    )
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments.split())
+    with browsing.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,56 +1,7 @@
 """The page by keyboard alone, and its contrast, in a real Chromium."""
 
 import pytest
-from browsing import expect
-
-# Text whose colour and ground are both plain: [ratio, text] of what falls below WCAG AA, which
-# asks 4.5, or 3 of text of 24 pixels (bold: 18.66) or more. Disabled controls are exempt.
-_LOW_CONTRAST = """() => {
-  const parse = color => {
-    const numbers = color.match(/[\\d.]+/g).map(Number);
-    return numbers.length < 4 ? [...numbers, 1] : numbers;
-  };
-  const over = (top, below) => top.slice(0, 3).map((c, i) => c * top[3] + below[i] * (1 - top[3]));
-  const groundOf = element => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      const style = getComputedStyle(e);
-      layers.push(parse(style.backgroundColor));
-      if (style.backgroundImage !== "none") return null;
-    }
-    return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
-  };
-  const opacityOf = element => {
-    let opacity = 1;
-    for (let e = element; e; e = e.parentElement) opacity *= getComputedStyle(e).opacity;
-    return opacity;
-  };
-  const luminance = rgb => {
-    const [r, g, b] = rgb.map(c => c / 255)
-      .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const found = [];
-  let checked = 0;
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node; (node = walker.nextNode());) {
-    const element = node.parentElement;
-    if (!node.textContent.trim() || !element.checkVisibility()) continue;
-    if (element.closest("script, noscript, option, :disabled")) continue;
-    const style = getComputedStyle(element);
-    const ground = groundOf(element);
-    if (ground === null) continue;
-    const color = parse(style.color);
-    color[3] *= opacityOf(element);
-    const [low, high] = [luminance(over(color, ground)), luminance(ground)].sort((a, b) => a - b);
-    const ratio = (high + 0.05) / (low + 0.05);
-    const size = parseFloat(style.fontSize);
-    const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    checked++;
-    if (ratio < (isLarge ? 3 : 4.5)) found.push([ratio.toFixed(2), node.textContent.trim()]);
-  }
-  return {checked, found};
-}"""
+from browsing import LOW_CONTRAST, expect
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -60,12 +11,12 @@ def test_text_reaches_the_contrast_of_wcag_aa(open_page, folder, scheme):
     page.keyboard.press("Escape")
     page.get_by_role("checkbox", name="How densely").check()
     expect(page.get_by_role("table")).to_be_visible()
-    result = page.evaluate(_LOW_CONTRAST)
+    result = page.evaluate(LOW_CONTRAST)
     assert result["checked"] > 100
     assert result["found"] == []
     page.keyboard.press("Shift+Digit1")
     expect(page.get_by_role("dialog", name="Feature 1")).to_be_visible()
-    assert page.evaluate(_LOW_CONTRAST)["found"] == []
+    assert page.evaluate(LOW_CONTRAST)["found"] == []
 
 
 def test_every_control_is_reached_by_tab_and_shows_it(page):

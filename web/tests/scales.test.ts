@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { axisFor, bandPath, formatNumber, formatSigned, fromTop, linePath, stackEdges, tickStep } from "../src/drawing/scales";
+import { axisFor, bandPath, formatAligned, formatNumber, formatSigned, fromTop, linePath, stackEdges, tickStep } from "../src/drawing/scales";
 
 test("tick steps are 1, 2 or 5 times a power of ten and give at least the parts asked for", () => {
   for (let range = 0.013; range < 1e4; range *= 1.37) {
@@ -48,4 +48,12 @@ test("numbers have three digits and a true minus sign", () => {
   expect(formatSigned(2)).toBe("+2");
   expect(formatSigned(-2)).toBe("−2");
   expect(formatSigned(0)).toBe("0");
+});
+
+test("aligned numbers have the digits that the largest needs", () => {
+  expect([3.3612, -0.046, 0.0004, -12].map((value) => formatAligned(value, 8))).toEqual([
+    "+3.36", "−0.05", "0.00", "−12.00",
+  ]);
+  expect(formatAligned(-0.0123, 0.05)).toBe("−0.0123");
+  expect(formatAligned(1234.5, 5000)).toBe("+1235");
 });

@@ -57,6 +57,14 @@ export function formatSigned(value: number): string {
   return text !== "0" && !text.startsWith("−") ? `+${text}` : text;
 }
 
+/** A number with a sign and as many digits as numbers up to `largest` need: they line up. */
+export function formatAligned(value: number, largest: number): string {
+  const digits = 2 - Math.floor(Math.log10(Math.max(largest, 1e-12)));
+  const text = Math.abs(value).toFixed(Math.max(0, Math.min(digits, 12)));
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? "−" : "+"}${text}`;
+}
+
 /** SVG path of a series: one unit per step across, a point at each step's middle, 0-100 down. */
 export function linePath(values: ArrayLike<number>, axis: Axis): string {
   let path = "";

@@ -18,8 +18,8 @@ export type Tool = "select" | "brush" | Stamp;
 /** A thing with a name of its own, which it keeps wherever it is moved. */
 export type Placed = Thing & { id: number };
 
-/** What the moment is compared with. */
-export type Reference = "recorded" | "unedited";
+/** What the moment is compared with; null: with nothing. */
+export type Reference = "recorded" | "unedited" | null;
 
 export class Editor {
   readonly view: View;
@@ -100,12 +100,17 @@ export class Editor {
     if (this.isCurrent || !isAction(this.events.at(-1))) return undefined;
     return this.#frames[this.numActions];
   }
-  /** Right after an action the recording at the same step, where it has one. */
+  /**
+   * Edits with the moment before them; what was played with the recording at the same step, as long
+   * as its episode lasts.
+   */
   get reference(): Reference {
     const { events, view } = this;
+    if (events.length > 0 && !isAction(events.at(-1))) {
+      return this.numActions === 0 ? "recorded" : "unedited";
+    }
     const { end } = view.currentEpisodes[view.episode]!;
-    const isUnedited = events.length === 0 || isAction(events.at(-1));
-    return isUnedited && view.step + this.numActions < end ? "recorded" : "unedited";
+    return view.step + this.numActions < end ? "recorded" : null;
   }
   #request(step: number, history: readonly Event[]): MomentRequest {
     const { trajectory, report, scores, currentLayer } = this.view;
@@ -114,8 +119,9 @@ export class Editor {
       trajectory, step, history, layer: currentLayer?.name ?? "", scores: score === undefined ? [] : [score],
     };
   }
-  get #referenceRequest(): MomentRequest {
+  get #referenceRequest(): MomentRequest | null {
     const { step } = this.view;
+    if (this.reference === null) return null;
     return this.reference === "recorded"
       ? this.#request(step + this.numActions, [])
       : this.#request(step, beforeEdits(this.events));
@@ -123,7 +129,8 @@ export class Editor {
 
   /** Asks for what the page shows now; called again whenever that changes. */
   refresh(): void {
-    const wanted = [this.#request(this.view.step, this.events), this.#referenceRequest];
+    const wanted = [this.#request(this.view.step, this.events)];
+    if (this.#referenceRequest) wanted.push(this.#referenceRequest);
     untrack(() => {
       this.#moments.want(wanted);
       this.#show();
@@ -142,7 +149,8 @@ export class Editor {
       if (now.end === null) this.#actNext();
       else this.#queue = [];
     }
-    this.before = this.#moments.known(keyOf(this.#referenceRequest)) ?? this.before;
+    const reference = this.#referenceRequest;
+    this.before = reference && (this.#moments.known(keyOf(reference)) ?? this.before);
   }
 
   /** Each place once: crates may lie in one cell together. */

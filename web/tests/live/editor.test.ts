@@ -175,7 +175,7 @@ test("the agent plays on step by step, beside the recording at the same step", a
   expect(editor.events).toEqual([saw]);
 });
 
-test("where the recorded episode has ended, the moment before the edits is the reference", async () => {
+test("where the recorded episode has ended, only what is edited has a reference", async () => {
   const { editor, refresh } = await opened(5);
   await editor.play(3, true);
   editor.seek(1);
@@ -183,7 +183,10 @@ test("where the recorded episode has ended, the moment before the edits is the r
   expect([editor.reference, editor.before!.value]).toEqual(["recorded", 600]);
   editor.seek(2);
   await refresh();
-  expect([editor.reference, editor.before!.value]).toEqual(["unedited", 502]);
+  expect([editor.reference, editor.before]).toEqual([null, null]);
+  editor.do(saw);
+  await refresh();
+  expect([editor.reference, editor.before!.value, editor.value]).toEqual(["unedited", 502, 503]);
 });
 
 test("actions by hand wait for each other, and nothing follows an end", async () => {
