@@ -22,6 +22,7 @@ commands. A game of which the ground truth is unknown is refused with a ValueErr
 
 from rlvision_jax.studies.agreement import agent_table, agreement_table
 from rlvision_jax.studies.cells import Cells
+from rlvision_jax.studies.changed_levels import LevelChanges
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import EditingResult, draw_editing
 from rlvision_jax.studies.failures import (
@@ -32,6 +33,8 @@ from rlvision_jax.studies.failures import (
     study_failures,
     worst_of_each_cause,
 )
+from rlvision_jax.studies.goal import GoalConfig, study_goal
+from rlvision_jax.studies.goal_result import GoalResult, draw_goal
 from rlvision_jax.studies.hallucination_finder import FinderConfig
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
 from rlvision_jax.studies.hallucinations import (
@@ -73,11 +76,14 @@ __all__ = [
     "FailuresResult",
     "FeatureScore",
     "FinderConfig",
+    "GoalConfig",
+    "GoalResult",
     "HallucinationsConfig",
     "HallucinationsResult",
     "InterpretabilityConfig",
     "InterpretabilityResult",
     "LabelledFrames",
+    "LevelChanges",
     "RatedFeature",
     "Rating",
     "RatingConfig",
@@ -92,6 +98,7 @@ __all__ = [
     "classes_in_field",
     "draw_editing",
     "draw_failures",
+    "draw_goal",
     "draw_hallucinations",
     "draw_interpretability",
     "position_classes",
@@ -106,6 +113,7 @@ __all__ = [
     "score_layer",
     "study_editing",
     "study_failures",
+    "study_goal",
     "study_hallucinations",
     "study_interpretability",
     "worst_of_each_cause",

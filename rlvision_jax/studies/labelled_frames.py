@@ -1,6 +1,6 @@
 """Frames that an agent meets, with what they show by ground truth. (Host only: NumPy arrays.)"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int, UInt8
 from rlvision_jax import envs
 from rlvision_jax._types import Params
 from rlvision_jax.envs.procgen import decode_state
+from rlvision_jax.envs.procgen_coinrun import CoinRunState
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.object_classes import class_masks
 from rlvision_jax.training import sample_observations
@@ -54,6 +55,50 @@ def sample_labelled_frames(
 ) -> LabelledFrames:
     """Plays, and keeps every environment's frame and ground truth once in `interval` steps.
 
+    Arguments and errors are those of `sample_games`.
+    """
+    games = sample_games(
+        policy,
+        params,
+        agent_config,
+        num_frames=num_frames,
+        interval=interval,
+        num_envs=num_envs,
+        seed=seed,
+        num_threads=num_threads,
+        on_step=on_step,
+    )
+    return label(*games)
+
+
+def label(
+    observations: UInt8[np.ndarray, "frame height width channel"], games: Sequence[CoinRunState]
+) -> LabelledFrames:
+    """Finds the ground truth of frames.
+
+    Args:
+      observations: frames, 0-255.
+      games: that each of them shows.
+    """
+    masks = class_masks(np.stack([envs.object_masks(game) for game in games]))
+    seeds = np.array([game.current_level_seed for game in games])
+    return LabelledFrames(observations, masks, seeds)
+
+
+def sample_games(
+    policy: VisionPolicy,
+    params: Params,
+    agent_config: Mapping[str, Any],
+    *,
+    num_frames: int,
+    interval: int,
+    num_envs: int = 32,
+    seed: int = 0,
+    num_threads: int = 4,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> tuple[UInt8[np.ndarray, "frame height width channel"], list[CoinRunState]]:
+    """Plays, and keeps every environment's frame and its whole game once in `interval` steps.
+
     Args:
       policy: acts by sampling.
       params: its parameters.
@@ -64,6 +109,9 @@ def sample_labelled_frames(
       seed: of levels and actions.
       num_threads: threads that step the environments.
       on_step: called after each step with the number of steps done.
+
+    Returns:
+      Frames, 0-255, and the games that they show.
 
     Raises:
       ValueError: if the ground truth is not known, or as `training.sample_observations`.
@@ -95,7 +143,4 @@ def sample_labelled_frames(
         )
     finally:
         env.close()
-    games = [decode_state(state) for state in states[:num_frames]]
-    masks = class_masks(np.stack([envs.object_masks(game) for game in games]))
-    seeds = np.array([game.current_level_seed for game in games])
-    return LabelledFrames(observations, masks, seeds)
+    return observations, [decode_state(state) for state in states[:num_frames]]

@@ -39,7 +39,7 @@ class Levels(NamedTuple):
       returns: sum of rewards, in the game's points.
       worst_advantages: lowest advantage of the level's steps, in units of the values.
       worst_steps: at which step it was, from 0.
-      actions: of the failed levels, by the level's place in this record.
+      actions: of the failed levels, or of all, by the level's place in this record.
     """
 
     seeds: Int32[np.ndarray, " level"]
@@ -116,6 +116,7 @@ def play_levels(
     num_levels: int,
     agent_config: Mapping[str, Any],
     *,
+    all_actions: bool = False,
     on_level: Callable[[int], None] = lambda done: None,
 ) -> Levels:
     """Plays levels to their end and says how each one ended.
@@ -130,6 +131,7 @@ def play_levels(
       key: of the actions; step `t` of level `i` is drawn with a key of its own.
       num_levels: levels to play, at least 1.
       agent_config: as `checkpoint.load` returned it: discount and scale of rewards.
+      all_actions: keep the actions of completed levels too.
       on_level: called with the number of levels finished, whenever it grows.
 
     Raises:
@@ -165,7 +167,8 @@ def play_levels(
             if (over & playing).any():
                 on_level(len(ended))
             if len(ended) == num_levels:
-                return _record([ended[index] for index in range(num_levels)], config, agent_config)
+                in_order = [ended[index] for index in range(num_levels)]
+                return _record(in_order, config, agent_config, all_actions)
 
 
 class _Running:
@@ -208,7 +211,10 @@ def _check_ends(step: TimeStep) -> np.ndarray:
 
 
 def _record(
-    levels: list[_Running], config: CoinRunConfig, agent_config: Mapping[str, Any]
+    levels: list[_Running],
+    config: CoinRunConfig,
+    agent_config: Mapping[str, Any],
+    all_actions: bool,
 ) -> Levels:
     failed = {i: level for i, level in enumerate(levels) if not level.completed}
     played = [PlayedLevel(level.seed, level.actions) for level in failed.values()]
@@ -233,7 +239,7 @@ def _record(
         returns=np.asarray([sum(level.rewards) for level in levels], np.float32),
         worst_advantages=np.asarray([level.min() for level in by_level], np.float32),
         worst_steps=np.asarray([level.argmin() for level in by_level], np.int32),
-        actions={i: level.actions for i, level in failed.items()},
+        actions={i: level.actions for i, level in enumerate(levels) if all_actions or i in failed},
     )
 
 

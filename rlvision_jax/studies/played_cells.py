@@ -48,6 +48,7 @@ def play_in_cells(
     *,
     name: str,
     cells: Cells,
+    all_actions: bool = False,
     num_threads: int = 4,
     notify: Notify = lambda stage, done, total: None,
 ) -> Levels:
@@ -63,6 +64,7 @@ def play_in_cells(
       config: how many levels, and which.
       name: of what is played: that of the cells and of the stage of progress.
       cells: where finished work is kept.
+      all_actions: keep the actions of completed levels too.
       num_threads: threads that step the environments.
       notify: told of progress.
 
@@ -76,6 +78,7 @@ def play_in_cells(
         "ppo": agent_config.get("training", {}).get("ppo", {}),
         "reward_scale": agent_config.get("reward_scale", 1.0),
         "seed": config.seed,
+        **({"all_actions": True} if all_actions else {}),
     }
     for index, start in enumerate(range(0, config.num_levels, config.levels_per_cell)):
         num_levels = min(config.levels_per_cell, config.num_levels - start)
@@ -92,6 +95,7 @@ def play_in_cells(
                     jax.random.fold_in(jax.random.key(config.seed), index),
                     sizes["num_levels"],
                     agent_config,
+                    all_actions=all_actions,
                     on_level=lambda done: notify(name, start + done, config.num_levels),
                 ).to_json()
             finally:

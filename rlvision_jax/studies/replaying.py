@@ -1,13 +1,20 @@
 """Played levels once more with frames, values and advantages. (Host only.)"""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import UInt8
 
 from rlvision_jax import envs
 from rlvision_jax._types import Params
+from rlvision_jax.envs import HostEnv
+from rlvision_jax.envs.coinrun import CoinRunConfig
+from rlvision_jax.envs.coinrun.changed_levels import change_opening
+from rlvision_jax.envs.coinrun.counterfactuals import edit
+from rlvision_jax.envs.procgen import decode_state, encode_state
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training import Played
 from rlvision_jax.training.forward import forward_pass
@@ -16,6 +23,7 @@ from rlvision_jax.training.forward import forward_pass
 _STEPS = 64
 # Options of the device's CoinRun that Procgen has no counterpart of.
 _DEVICE_ONLY = ("assets", "all_backgrounds", "invisible")
+_CHANGES = ("coin", "themes", "change_seed")
 
 
 def replay(
@@ -31,7 +39,8 @@ def replay(
       policy: what sees the frames; it does not act.
       params: its parameters.
       agent_config: as `checkpoint.load` returned it; its environment is CoinRun, of either kind:
-        they are the same in every bit, and Procgen's is played.
+        they are the same in every bit, and Procgen's is played, from a changed beginning where
+        levels are changed.
       level_seed: the level's.
       actions: from its beginning to its end.
 
@@ -47,11 +56,15 @@ def replay(
         raise ValueError(
             f"levels with invisible objects cannot be shown; got {list(options['invisible'])}"
         )
+    changes = {name: options.pop(name) for name in _CHANGES if name in options}
     options = {name: value for name, value in options.items() if name not in _DEVICE_ONLY}
     options |= {"num_levels": 1, "start_level": level_seed}
     env = envs.make_host("procgen:coinrun", num_envs=1, num_threads=1, **options)
     try:
         step = env.reset()
+        if changes:
+            _change(env, CoinRunConfig(**changes))
+            step = env.observe()
         observations, steps = [], []
         for action in actions:
             observations.append(step.observation[0].copy())
@@ -77,6 +90,15 @@ def replay(
         values=values[:, None],
         bootstrap_values=np.zeros(1, np.float32),
     )
+
+
+def _change(env: HostEnv, config: CoinRunConfig) -> None:
+    """Turns the level that a single game has just begun into a changed one."""
+    opening = decode_state(env.get_state()[0])
+    env.set_state([encode_state(edit(opening, functools.partial(_changed, config=config)))])
+
+
+_changed = jax.jit(change_opening, static_argnames="config")
 
 
 def padded(

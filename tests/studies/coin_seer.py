@@ -1,7 +1,7 @@
 """An agent that sees objects by their colours, in a game that draws each kind in its own.
 
 Its layer has one channel for each of `SEEN`: the share of each 4 x 4 pixels in its colours. Its
-value is linear in the layer, and it acts at random.
+value is linear in the layer, and it acts at random (`POLICY`) or runs to the right (`RUNNER`).
 """
 
 import jax.numpy as jnp
@@ -32,15 +32,19 @@ def _layer(colours, pixels):
     return likeness.reshape(batch, height // 4, 4, width // 4, 4, seen).mean((2, 4))
 
 
-def _heads(colours, layer):
-    del colours
-    value = 1.0 + (layer * jnp.asarray(_WORTH)[None, None, None]).sum((1, 2, 3))
-    return jnp.zeros((len(layer), 15)), value
+def _policy(preferences):
+    def heads(colours, layer):
+        del colours
+        value = 1.0 + (layer * jnp.asarray(_WORTH)[None, None, None]).sum((1, 2, 3))
+        return jnp.tile(jnp.asarray(preferences, jnp.float32), (len(layer), 1)), value
+
+    return models.from_functions(
+        [("seen", _layer)], heads, num_actions=15, observation_shape=(64, 64, 3)
+    )
 
 
-POLICY = models.from_functions(
-    [("seen", _layer)], _heads, num_actions=15, observation_shape=(64, 64, 3)
-)
+POLICY = _policy([0.0] * 15)
+RUNNER = _policy([-3.0] * 7 + [1.0, 1.4] + [-3.0] * 6)  # right, right+up
 
 
 # Two of each class: saws turn, and have one colour at even steps and another one at odd ones.

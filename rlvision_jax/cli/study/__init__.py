@@ -8,6 +8,7 @@ import tyro
 from rlvision_jax.cli.study.diversity import DiversityCommand
 from rlvision_jax.cli.study.editing import EditingCommand
 from rlvision_jax.cli.study.failures import FailuresCommand
+from rlvision_jax.cli.study.goal import GoalCommand
 from rlvision_jax.cli.study.hallucinations import HallucinationsCommand
 from rlvision_jax.cli.study.interpretability import InterpretabilityCommand
 from rlvision_jax.cli.study.rating import RatingCommand
@@ -18,6 +19,7 @@ Study = (
     | Annotated[EditingCommand, tyro.conf.subcommand("editing")]
     | Annotated[HallucinationsCommand, tyro.conf.subcommand("hallucinations")]
     | Annotated[InterpretabilityCommand, tyro.conf.subcommand("interpretability")]
+    | Annotated[GoalCommand, tyro.conf.subcommand("goal")]
     | Annotated[DiversityCommand, tyro.conf.subcommand("diversity")]
     | Annotated[RatingCommand, tyro.conf.subcommand("rating")]
 )

@@ -8,6 +8,7 @@ import tyro
 
 from rlvision_jax import checkpoint
 from rlvision_jax.cli.study.folder import study_agent
+from rlvision_jax.studies import LevelChanges
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import draw_editing
 
@@ -23,12 +24,16 @@ class EditingCommand:
       out: folder for table.csv, table.json, figure.svg and features.csv (what each feature looks
         at).
       study: what is played and edited.
+      changes: how levels are changed before they are played.
     """
 
     agent: Annotated[str, tyro.conf.Positional] = checkpoint.DEFAULT_AGENT
     out: Path = Path("studies/editing")
     study: Annotated[EditingConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=EditingConfig
+    )
+    changes: Annotated[LevelChanges, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=LevelChanges
     )
 
     def run(self) -> int:
@@ -41,5 +46,6 @@ class EditingCommand:
             study_editing,
             draw_editing,
             lambda result: {"features": result.feature_table},
+            changes=self.changes,
         )
         return 0

@@ -15,7 +15,7 @@ from rlvision_jax.cli.study.folder import open_folder, print_outcome
 from rlvision_jax.features import find_directions
 from rlvision_jax.interface import build_gallery, gallery_links, write_report
 from rlvision_jax.models import check_layer, middle_layer
-from rlvision_jax.studies import provenance
+from rlvision_jax.studies import LevelChanges, provenance
 from rlvision_jax.studies.failures import (
     FailuresConfig,
     FailuresResult,
@@ -38,6 +38,7 @@ class FailuresCommand:
       out: folder for table.csv, table.json, figure.svg, episodes.csv (each failed level, with a
         link into the gallery) and gallery/index.html.
       study: how many levels, and which.
+      changes: how levels are changed before they are played.
       gallery: failed levels of each cause in the gallery, those of the lowest advantage; 0: none.
       layer: layer whose features the gallery shows; None: the middle one.
       num_features: features of the layer.
@@ -49,6 +50,9 @@ class FailuresCommand:
     out: Path = Path("studies/failures")
     study: Annotated[FailuresConfig, tyro.conf.arg(name="")] = dataclasses.field(
         default_factory=FailuresConfig
+    )
+    changes: Annotated[LevelChanges, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=LevelChanges
     )
     gallery: int = 4
     layer: str | None = None
@@ -63,7 +67,8 @@ class FailuresCommand:
 
     def run(self) -> int:
         """Plays, writes, and prints the table and the folder."""
-        agent = checkpoint.load(agent_folder(self.agent))
+        policy, params, agent_config = checkpoint.load(agent_folder(self.agent))
+        agent = policy, params, self.changes.apply(agent_config)
         layer = self.layer or middle_layer(agent[0])
         check_layer(agent[0], layer)
         folder = open_folder(self.out, "failures")
@@ -122,5 +127,5 @@ class FailuresCommand:
             num_examples=min(16, self.num_frames),
             notify=bars.notify,
         )
-        write_report(report, self.out / "gallery")
+        write_report(report, self.out / "gallery", agent=(policy, params, config))
         return gallery_links(episodes, layer)

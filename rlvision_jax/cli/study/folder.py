@@ -7,7 +7,7 @@ from typing import Any
 
 from rlvision_jax import checkpoint
 from rlvision_jax.cli.console import agent_folder, num_threads, stages
-from rlvision_jax.studies import StudyFolder, Table, figures, provenance
+from rlvision_jax.studies import LevelChanges, StudyFolder, Table, figures, provenance
 
 
 def open_folder(path: Path, study: str) -> StudyFolder:
@@ -29,6 +29,7 @@ def study_agent(
     study: Callable[..., Any],
     draw: Callable[[Any], bytes],
     more: Callable[[Any], Mapping[str, Table]] = lambda result: {},
+    changes: LevelChanges | None = None,
 ) -> Any:
     """Studies one agent, writes table and figure, and prints the table and the folder.
 
@@ -40,11 +41,13 @@ def study_agent(
       study: such as `studies.study_editing`; its result has a `table`.
       draw: makes the figure of a result.
       more: further tables of a result.
+      changes: of the levels that are played.
 
     Returns:
       The result.
     """
-    loaded = checkpoint.load(agent_folder(agent))
+    policy, params, agent_config = checkpoint.load(agent_folder(agent))
+    loaded = policy, params, changes.apply(agent_config) if changes else agent_config
     folder = open_folder(out, name)
     with stages() as bars:
         result = study(

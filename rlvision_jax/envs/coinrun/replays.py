@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int32
+from jaxtyping import Array, Float32, Int32, UInt8
 
 from rlvision_jax.envs.base import HostEnv
 from rlvision_jax.envs.coinrun import mersenne_twister
@@ -110,7 +110,60 @@ def level_ends(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[Lev
     Raises:
       ValueError: as `failure_causes`.
     """
-    found_ends = [LevelEnd(FailureCause.NONE, 0.0)] * len(levels)
+    found_ends = _replay(levels, config)
+    for (seed, actions), (length, end) in zip(levels, found_ends, strict=True):
+        if length != len(actions) or end.cause == FailureCause.NONE:
+            raise ValueError(
+                f"level {seed} does not fail at step {len(actions)} when played again: it was "
+                "played with other options, or not from its beginning"
+            )
+    return [end for _, end in found_ends]
+
+
+def steps_to_coin(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[int | None]:
+    """After how many of the actions taken in levels the coin is reached in changed ones.
+
+    Args:
+      levels: played to any end, in levels of other options.
+      config: what changes the levels, such as `coin` "moved".
+
+    Returns:
+      None where the actions do not lead to the coin.
+
+    Raises:
+      ValueError: if a level was played for no step, or for more than its time limit.
+
+    Example:
+      >>> right_up = 8
+      >>> played = PlayedLevel(seed=17, actions=[right_up] * 30)
+      >>> steps_to_coin([played], CoinRunConfig(distribution_mode="easy"))
+      [None]
+    """
+    # After a level's own actions the replay goes on for as long as others of its batch.
+    return [
+        length if 0 < length <= len(actions) and end.cause == FailureCause.NONE else None
+        for (_, actions), (length, end) in zip(levels, _replay(levels, config), strict=True)
+    ]
+
+
+def opening_grids(
+    seeds: Int32[np.ndarray, " level"], config: CoinRunConfig
+) -> UInt8[np.ndarray, "level 64 64"]:
+    """The grids with which levels begin.
+
+    Args:
+      seeds: of the levels, at least one.
+      config: as in `failure_causes`.
+    """
+    padded = np.pad(seeds, (0, -len(seeds) % _LEVELS_AT_ONCE), mode="edge")
+    starts = range(0, len(padded), _LEVELS_AT_ONCE)
+    batches = [_begin(padded[start : start + _LEVELS_AT_ONCE], config) for start in starts]
+    return np.concatenate([np.asarray(games.grid) for games in batches])[: len(seeds)]
+
+
+def _replay(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[tuple[int, LevelEnd]]:
+    """After how many steps each level ends, 0 if it goes on, and how; `NONE` if at the coin."""
+    found_ends = [(0, LevelEnd(FailureCause.NONE, 0.0))] * len(levels)
     # Levels of like length together, since a batch plays as long as its longest.
     in_order = sorted(range(len(levels)), key=lambda index: len(levels[index].actions))
     for start in range(0, len(in_order), _LEVELS_AT_ONCE):
@@ -129,13 +182,8 @@ def level_ends(levels: Sequence[PlayedLevel], config: CoinRunConfig) -> list[Lev
             actions[: len(taken), place] = taken
         ends, found, furthest = map(np.asarray, _play(_begin(seeds, config), actions, lengths))
         for place, index in enumerate(batch):
-            cause = FailureCause(int(found[place]))
-            found_ends[index] = LevelEnd(cause, float(furthest[place]))
-            if ends[place] != lengths[place] or cause == FailureCause.NONE:
-                raise ValueError(
-                    f"level {seeds[place]} does not fail at step {lengths[place]} when played "
-                    "again: it was played with other options, or not from its beginning"
-                )
+            end = LevelEnd(FailureCause(int(found[place])), float(furthest[place]))
+            found_ends[index] = int(ends[place]), end
     return found_ends
 
 
