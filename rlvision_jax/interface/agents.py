@@ -1,6 +1,9 @@
-"""The agent of a report, stored beside it so that it can be asked about other frames."""
+"""The agents of a report; the first is stored beside it, to be asked about other frames."""
 
 from typing import Any, TypeAlias
+
+import jax
+import numpy as np
 
 from rlvision_jax import checkpoint
 from rlvision_jax._types import Params
@@ -28,3 +31,18 @@ def check_agent(report: Report, agent: Agent) -> None:
             f'the report "{report.title}" is not of this agent: its parameters are {expected}, '
             f"the agent's {found}; give the agent that it was made of"
         )
+
+
+def share_network(first: Agent, second: Agent) -> bool:
+    """Whether one of two agents is an edit of the other, so that their layers mean the same.
+
+    It is if the networks are alike and at least one kernel is the same to the last bit: agents
+    trained apart share none.
+    """
+    if first[0].config != second[0].config:
+        return False
+    leaves = (jax.tree.leaves(agent[1]) for agent in (first, second))
+    return any(
+        np.ndim(a) > 1 and np.array_equal(np.asarray(a), np.asarray(b))
+        for a, b in zip(*leaves, strict=True)
+    )

@@ -1,4 +1,4 @@
-"""From an agent to its report: play, attribute, factorize, pack.
+"""From an agent, or two, to a report: play, attribute, factorize, pack.
 
 Computes nothing of its own; it calls what the levels below offer, in order. (Host only.)
 """
@@ -9,23 +9,23 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
 
 from rlvision_jax import checkpoint, envs
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
-from rlvision_jax.attribution import attribute_scores
-from rlvision_jax.envs.coinrun.replays import replay_config
-from rlvision_jax.features import Directions, find_directions, score_maps
+from rlvision_jax.interface.agents import Agent, share_network
 from rlvision_jax.interface.bookmarks import advantage_bookmarks
-from rlvision_jax.interface.config import PIXELS, ReportConfig, chosen_layers
-from rlvision_jax.interface.describe import describe_features, pixel_layer
+from rlvision_jax.interface.config import ReportConfig, chosen_layers
 from rlvision_jax.interface.failures import find_failures
-from rlvision_jax.interface.recording import RecordingEnv, check_rendered, marks_objects
-from rlvision_jax.interface.schema import Attribution, Layer, Report, Score, Trajectory
-from rlvision_jax.interface.scores import attributed, named_scores
+from rlvision_jax.interface.layers import beside, find_layers
+from rlvision_jax.interface.pairs import paired
+from rlvision_jax.interface.playing import play_games
+from rlvision_jax.interface.recording import check_rendered
+from rlvision_jax.interface.schema import Report
+from rlvision_jax.interface.scores import named_scores
 from rlvision_jax.models import VisionPolicy
-from rlvision_jax.training import Played, play, played_advantages, sample_observations
+from rlvision_jax.training import sample_observations
+from rlvision_jax.training.playing import check_fits
 
 Notify = Callable[[str, int, int], None]
 """Called with the name of a stage, the work done in it, and its whole work."""
@@ -38,10 +38,16 @@ def build_report(
     config: ReportConfig,
     *,
     title: str,
+    against: Agent | None = None,
+    names: tuple[str, str] = ("this agent", "the other"),
     num_threads: int = 4,
     notify: Notify = lambda stage, done, total: None,
 ) -> Report:
     """Plays an agent in its own environment and explains its value function.
+
+    A second agent plays the same levels, each with its own actions; the page shows both beside
+    each other. If it is an edit of the first (`agents.share_network`), the features are those of
+    the first; else it has features of its own, found in the same observations.
 
     Args:
       policy: as `checkpoint.load` returned it, or any other.
@@ -50,16 +56,22 @@ def build_report(
         of the environment and its options.
       config: what the report shows.
       title: heading of the page.
+      against: the second agent, which plays the environment of the first; None: there is none.
+      names: of the two agents.
       num_threads: threads that step the environments.
       notify: told of progress.
 
     Raises:
       ValueError: if a layer or a score is unknown, the agent's config names no environment or one
-        that the policy does not fit, fewer frames than dataset examples are wanted, or frames for
-        people of an environment that draws none.
+        that a policy does not fit, fewer frames than dataset examples are wanted, frames for
+        people of an environment that draws none, or two agents with the same name or in an
+        environment that does not give them the same levels.
     """
-    layer_names = chosen_layers(policy, config.layers)
-    config = dataclasses.replace(config, layers=layer_names)
+    agents: list[Agent] = [(policy, params, dict(agent_config)), *([against] if against else [])]
+    if against and names[0] == names[1]:
+        raise ValueError(f'both agents are named "{names[0]}"; name them apart')
+    chosen = [chosen_layers(agent[0], config.layers) for agent in agents]
+    config = dataclasses.replace(config, layers=chosen[0])
     for name in ("env", "env_options"):
         if name not in agent_config:
             raise ValueError(f'the agent\'s config has no "{name}"; cannot play it')
@@ -71,6 +83,8 @@ def build_report(
         scores = named_scores(config.scores, described.action_names)
         if config.human:
             check_rendered(env)
+        if against:
+            check_fits(against[0], env)
         rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
         frames = sample_observations(
             policy,
@@ -87,97 +101,87 @@ def build_report(
     # Spread over the whole play; fewer than asked for if there are fewer.
     num_shown = min(config.num_position_examples, config.num_frames)
     by_position = np.linspace(0, config.num_frames - 1, num_shown).round().astype(int)
-    found: list[Directions | None] = []
-    layers: list[Layer] = []
-    for index, name in enumerate(layer_names):
-        notify("finding features", index, len(layer_names))
-        if name == PIXELS:
-            found.append(None)
-            layers.append(pixel_layer(policy.observation_shape[-1], described.channels))
+    found = []
+    for index, agent in enumerate(agents):
+        if index and share_network(agents[0], agent):
+            found.append(found[0])
             continue
-        directions = find_directions(
-            policy,
-            params,
+        stage = _stage("finding features", index, names)
+        layers = find_layers(
+            agent,
+            chosen[index],
             frames,
-            name,
-            num_features=config.num_features,
-            num_steps=config.num_integration_steps,
-            rule=config.rule,
+            config,
+            channels=described.channels,
+            shown=shown_frames,
+            by_position=by_position if num_shown else None,
+            notify=lambda done, total, stage=stage: notify(stage, done, total),
         )
-        found.append(directions)
-        layers.append(
-            describe_features(
-                policy,
-                params,
-                frames,
-                directions,
-                config.num_examples,
-                # Frames of one environment follow each other within a level or a few.
-                np.arange(config.num_frames) % config.num_envs,
-                shown=shown_frames,
-                by_position=by_position if num_shown else None,
-            )
-        )
-    notify("finding features", len(layer_names), len(layer_names))
+        found.append(beside(found[0], layers, names[index]) if index else layers)
 
-    env = _make_env(
-        agent_config, config.num_trajectories, 2 * config.seed + 1, num_threads, human=config.human
-    )
-    try:
-        replays = replay_config(env) if config.objects else None
-        marked = config.objects and marks_objects(env)
-        recorded = RecordingEnv(env, objects=marked, human=config.human)
-        played = play(
-            policy,
-            params,
-            recorded,
-            play_key,
-            config.num_steps,
-            on_step=lambda step: notify("playing trajectories", step, config.num_steps),
-        )
-    finally:
-        env.close()
-    advantages = played_advantages(played, agent_config)
-    trajectories = []
-    work = config.num_trajectories * len(layers)
-    for index in range(config.num_trajectories):
-        attributions = []
-        for place, directions in enumerate(found):
-            notify("attributing", index * len(layers) + place, work)
-            observations = played.observations[:, index]
-            attributions += _attribute(policy, params, observations, directions, scores, config)
-        trajectories.append(
-            _trajectory(
-                played,
-                envs.to_rgb(played.observations[:, index], described.channels),
-                advantages,
-                index,
-                attributions=tuple(attributions),
-                object_masks=recorded.object_masks(index, config.num_steps),
-                human_frames=recorded.human_frames(index, config.num_steps),
+    games = []
+    for index, agent in enumerate(agents):
+        games.append(
+            play_games(
+                agent,
+                # The same seed: the same levels.
+                _make_env(
+                    agent_config,
+                    config.num_trajectories,
+                    2 * config.seed + 1,
+                    num_threads,
+                    human=config.human,
+                ),
+                play_key,
+                found[index],
+                scores,
+                config,
+                label=names[index] if against else "play",
+                notify=lambda stage, done, total, index=index: notify(
+                    _stage(stage, index, names), done, total
+                ),
             )
         )
-    notify("attributing", work, work)
+    trajectories = games[0].trajectories
+    if against:
+        trajectories = paired(*(game.trajectories for game in games), levels=described.has_levels)
+    # Each once: the second agent may show layers of the first.
+    layers = tuple({layer.name: layer.layer for agent in found for layer in agent}.values())
     has_grids = any(feature.grids for layer in layers for feature in layer.features)
+    replays = games[0].replays
     return Report(
         title=title,
         action_names=described.action_names,
-        layers=tuple(layers),
+        layers=layers,
         scores=scores,
-        trajectories=tuple(trajectories),
+        trajectories=trajectories,
+        agents=names if against else (),
         bookmarks=advantage_bookmarks(trajectories),
         has_levels=described.has_levels,
         failures=find_failures(trajectories, replays) if described.has_levels else (),
-        object_names=envs.OBJECT_NAMES if marked else (),
+        object_names=envs.OBJECT_NAMES if games[0].marked else (),
         examples=shown_frames[by_position] if has_grids else None,
         provenance={
             "rlvision_jax": __version__,
-            "policy": policy.config,
-            "parameters": checkpoint.fingerprint(params),
-            "agent": dict(agent_config),
+            **_made_by(agents[0]),
+            **({"against": _made_by(against)} if against else {}),
             "report": dataclasses.asdict(config),
         },
     )
+
+
+def _made_by(agent: Agent) -> dict[str, Any]:
+    policy, params, agent_config = agent
+    return {
+        "policy": policy.config,
+        "parameters": checkpoint.fingerprint(params),
+        "agent": agent_config,
+    }
+
+
+def _stage(stage: str, index: int, names: Sequence[str]) -> str:
+    """The second agent's stages have bars of their own."""
+    return f"{stage}, {names[index]}" if index else stage
 
 
 def _make_env(
@@ -192,62 +196,3 @@ def _make_env(
     if human and name.startswith("procgen:"):
         options["render_human"] = True
     return envs.make_host(name, num_envs=num_envs, seed=seed, num_threads=num_threads, **options)
-
-
-def _attribute(
-    policy: VisionPolicy,
-    params: Params,
-    observations: UInt8[np.ndarray, "time height width channel"],
-    directions: Directions | None,
-    scores: Sequence[Score],
-    config: ReportConfig,
-) -> list[Attribution]:
-    """Attributions of all scores to one layer; without directions the gradient at the pixels."""
-    wanted = [attributed(score) for score in scores]
-    if directions is None:
-        layer = PIXELS
-        maps = attribute_scores(policy, params, observations, None, wanted, num_steps=1).values
-        residuals = np.zeros(maps.shape[:-1], maps.dtype)
-    else:
-        layer = directions.layer
-        maps, residuals = score_maps(
-            policy,
-            params,
-            observations,
-            directions,
-            wanted,
-            num_steps=config.num_integration_steps,
-            rule=config.rule,
-        )
-    return [
-        Attribution(layer=layer, score=score.name, maps=maps[:, i], residual=residuals[:, i])
-        for i, score in enumerate(scores)
-    ]
-
-
-def _trajectory(
-    played: Played,
-    shown: UInt8[np.ndarray, "time height width 3"],
-    advantages: Float[np.ndarray, "time env"],
-    index: int,
-    *,
-    attributions: tuple[Attribution, ...],
-    object_masks: Bool[np.ndarray, "time height width object"] | None,
-    human_frames: tuple[bytes, ...],
-) -> Trajectory:
-    return Trajectory(
-        observations=shown,
-        actions=played.actions[:, index],
-        rewards=played.rewards[:, index],
-        terminated=played.terminated[:, index],
-        truncated=played.truncated[:, index],
-        level_complete=played.level_complete[:, index],
-        level_seeds=played.level_seeds[:, index],
-        values=played.values[:, index],
-        advantages=advantages[:, index],
-        policy_logits=played.policy_logits[:, index],
-        attributions=attributions,
-        label=f"play {index + 1}",
-        object_masks=object_masks,
-        human_frames=human_frames,
-    )

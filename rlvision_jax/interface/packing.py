@@ -103,6 +103,7 @@ def _main_content(report: Report) -> dict[str, Any]:
                 "kind": layer.kind,
                 "features": [_feature_content(f) for f in layer.features],
                 "has_grids": _has_grids(layer),
+                "counterpart": layer.counterpart,
             }
             for layer in report.layers
         ],
@@ -111,6 +112,7 @@ def _main_content(report: Report) -> dict[str, Any]:
             for score in report.scores
         ],
         "trajectories": [_trajectory_content(report, t) for t in report.trajectories],
+        "agents": list(report.agents),
         "bookmarks": [
             {"kind": b.kind, "trajectory": b.trajectory, "step": b.step} for b in report.bookmarks
         ],
@@ -170,6 +172,8 @@ def _trajectory_content(report: Report, trajectory: Trajectory) -> dict[str, Any
         ],
         "has_objects": trajectory.object_masks is not None,
         "human_chunk": HUMAN_CHUNK if trajectory.human_frames else None,
+        "agent": trajectory.agent,
+        "counterpart": trajectory.counterpart,
     }
 
 

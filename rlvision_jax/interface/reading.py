@@ -77,6 +77,7 @@ def read_report(
             )
             for index, content in enumerate(main["trajectories"])
         ),
+        agents=tuple(main.get("agents", ())),
         bookmarks=tuple(Bookmark(**bookmark) for bookmark in main["bookmarks"]),
         has_levels=main.get("has_levels", True),
         failures=tuple(Failure(**failure) for failure in main.get("failures", ())),
@@ -127,6 +128,7 @@ def _layer(files: FolderFiles, index: int, content: dict[str, Any]) -> Layer:
     return Layer(
         name=content["name"],
         kind=content.get("kind", "attribution"),
+        counterpart=content.get("counterpart"),
         features=tuple(map(_feature, content["features"], grids)),
     )
 
@@ -172,6 +174,8 @@ def _trajectory(
         masks = unpack_masks(packed, observations.shape[2])
     return Trajectory(
         label=content["label"],
+        agent=content.get("agent", 0),
+        counterpart=content.get("counterpart"),
         observations=observations,
         attributions=tuple(attributions),
         object_masks=masks,

@@ -60,11 +60,14 @@ class Layer:
       features: one per feature of the layer's attribution maps, in their order.
       kind: "attribution" of a score to the layer, which sums to the score; or its "gradient" at
         the pixels, whose features are the observation's channels.
+      counterpart: of a second agent's own layer, index of the first agent's that it stands
+        beside; None if it stands beside none, or is the first agent's.
     """
 
     name: str
     features: tuple[Feature, ...]
     kind: Literal["attribution", "gradient"] = "attribution"
+    counterpart: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +124,9 @@ class Trajectory:
       label: shown in the trajectory list as text; may be empty.
       object_masks: pixels in which each of the report's `object_names` is seen; None if unknown.
       human_frames: the same moments as people see the game, one JPEG file each; may be empty.
+      agent: index into the report's `agents`; 0 where there is one.
+      counterpart: index of the other agent's trajectory through the same levels, whose
+        counterpart is this one; None if there is none.
     """
 
     observations: UInt8[np.ndarray, "time height width 3"]
@@ -137,6 +143,8 @@ class Trajectory:
     label: str = ""
     object_masks: Bool[np.ndarray, "time height width object"] | None = None
     human_frames: tuple[bytes, ...] = ()
+    agent: int = 0
+    counterpart: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +187,7 @@ class Report:
       layers: at least one where trajectories carry attributions.
       scores: what was attributed.
       trajectories: at least one.
+      agents: names of the agents, where there are several; empty: one plays all.
       bookmarks: see `advantage_bookmarks`.
       has_levels: whether the game has levels with a goal each; else level seeds and
         `level_complete` mean nothing and are not shown.
@@ -194,6 +203,7 @@ class Report:
     layers: tuple[Layer, ...]
     scores: tuple[Score, ...]
     trajectories: tuple[Trajectory, ...]
+    agents: tuple[str, ...] = ()
     bookmarks: tuple[Bookmark, ...] = ()
     has_levels: bool = True
     failures: tuple[Failure, ...] = ()

@@ -52,6 +52,7 @@ def validate(report: Report) -> None:
         _check_layer(layer)
     for index, trajectory in enumerate(report.trajectories):
         _check_trajectory(f"trajectories[{index}]", trajectory, report)
+    _check_agents(report)
     _check_unique("object_names", report.object_names)
     _check_examples(report)
     for bookmark in report.bookmarks:
@@ -62,6 +63,36 @@ def validate(report: Report) -> None:
         json.dumps(dict(report.provenance), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"report.provenance is not JSON: {error}") from error
+
+
+def _check_agents(report: Report) -> None:
+    """Agents exist, counterparts are mutual."""
+    _check_unique("agents", report.agents)
+    for index, layer in enumerate(report.layers):
+        if layer.counterpart is not None and not 0 <= layer.counterpart < index:
+            raise ValueError(
+                f'layer "{layer.name}" has counterpart {layer.counterpart}; expected an index '
+                f"of a layer before it, 0 to {index - 1}, or None"
+            )
+    for index, trajectory in enumerate(report.trajectories):
+        where = f"trajectories[{index}]"
+        if not 0 <= trajectory.agent < max(1, len(report.agents)):
+            raise ValueError(
+                f"{where} is of agent {trajectory.agent}; the report names {len(report.agents)}"
+            )
+        other = trajectory.counterpart
+        if other is None:
+            continue
+        if not 0 <= other < len(report.trajectories) or other == index:
+            raise ValueError(
+                f"{where} has counterpart {other}; expected another of the "
+                f"{len(report.trajectories)} trajectories, or None"
+            )
+        if report.trajectories[other].counterpart != index:
+            raise ValueError(
+                f"{where} has counterpart {other}, whose counterpart is "
+                f"{report.trajectories[other].counterpart}; expected {index}"
+            )
 
 
 def _check_unique(what: str, names: Sequence[str]) -> None:
