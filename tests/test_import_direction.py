@@ -28,7 +28,8 @@ _LEVELS = {
     "sweeps": 4,
     "studies": 5,
     "interface": 6,
-    "cli": 7,
+    "live": 7,
+    "cli": 8,
 }
 _MODULES = sorted(path for path in _ROOT.rglob("*.py") if path != _ROOT / "__init__.py")
 

@@ -14,6 +14,7 @@ from rlvision_jax.cli.import_jd import ImportJdCommand
 from rlvision_jax.cli.interface import InterfaceCommand
 from rlvision_jax.cli.study import StudyCommand
 from rlvision_jax.cli.train import TrainCommand
+from rlvision_jax.cli.view import ViewCommand
 from rlvision_jax.envs import MissingExtraError, MissingProcgenError
 
 
@@ -48,6 +49,7 @@ def _parse(
     | EvaluateCommand
     | AttributeCommand
     | InterfaceCommand
+    | ViewCommand
     | EditCommand
     | StudyCommand
     | ImportJdCommand
@@ -62,6 +64,7 @@ def _parse(
         | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
         | Annotated[AttributeCommand, tyro.conf.subcommand("attribute")]
         | Annotated[InterfaceCommand, tyro.conf.subcommand("interface")]
+        | Annotated[ViewCommand, tyro.conf.subcommand("view")]
         | Annotated[EditCommand, tyro.conf.subcommand("edit")]
         | Annotated[StudyCommand, tyro.conf.subcommand("study")]
         | Annotated[ImportJdCommand, tyro.conf.subcommand("import-jd")],  # pyright: ignore[reportArgumentType]

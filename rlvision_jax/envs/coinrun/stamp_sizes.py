@@ -19,8 +19,9 @@ from rlvision_jax.envs.coinrun.screen import UNIT
 CELL, SPRITE, AGENT, TRAIL = range(4)
 """Rows of the table; the trail's ages follow from `TRAIL` on."""
 
-# The agent's picture reaches above it, by parts of its height.
-_LIFT, _STRETCH = 0.7415, 1.7415
+AGENT_LIFT = 0.7415
+"""How far the agent's picture reaches above it, in parts of its height."""
+_STRETCH = 1.7415
 _TWO = np.float32(2)
 _TRAIL_GROWTH, _TRAIL_OPACITY, _TRAIL_FADING = np.float32(1.05), np.float32(0.5), np.float32(0.8)
 
@@ -62,7 +63,7 @@ def pictures() -> Sizes:
     """Sizes of the pictures."""
     opacities = _powers(_TRAIL_OPACITY, _TRAIL_FADING).tolist()
     factors = [blending.opacity_factor(opacity) for opacity in opacities]
-    return _table(lift=-_LIFT, stretch=_STRETCH, trail_factors=factors)
+    return _table(lift=-AGENT_LIFT, stretch=_STRETCH, trail_factors=factors)
 
 
 @functools.cache
