@@ -113,8 +113,9 @@ def overlay(observation, layers, scale, opacity=OPACITY):
                 color += spread[..., None] * rgb
     color = np.divide(color, strength[..., None], where=strength[..., None] > 0, out=color)
     alpha = np.minimum(1, strength)[..., None] * opacity
-    times = 64 // len(strength)
-    color, alpha = (array.repeat(times, 0).repeat(times, 1) for array in (color, alpha))
+    # Each pixel shows the position of the map that it lies in.
+    position = np.arange(64) * len(strength) // 64
+    color, alpha = (array[position][:, position] for array in (color, alpha))
     grey = (observation @ np.array([0.299, 0.587, 0.114]))[..., None]
     return grey * (1 - alpha) + color * alpha
 

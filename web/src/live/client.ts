@@ -44,7 +44,9 @@ async function ask<T>(path: string, body?: unknown): Promise<T> {
   }
   const content = (await response.json().catch(() => null)) as { error?: string } | null;
   if (response.ok && content !== null) return content as T;
-  throw new LiveError(content?.error ?? `The server answered with status ${response.status}.`, {
+  // Which of the events it was goes without saying: it is not kept.
+  const sentence = content?.error?.replace(/^event \d+: /, "");
+  throw new LiveError(sentence ?? `The server answered with status ${response.status}.`, {
     isRefusal: response.status >= 400 && response.status < 500,
   });
 }
