@@ -23,6 +23,12 @@ commands. A game of which the ground truth is unknown is refused with a ValueErr
 from rlvision_jax.studies.agreement import agent_table, agreement_table
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.changed_levels import LevelChanges
+from rlvision_jax.studies.comparison import (
+    ComparisonResult,
+    Variants,
+    compare_interpretability,
+    draw_comparison,
+)
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import EditingResult, draw_editing
 from rlvision_jax.studies.failures import (
@@ -69,6 +75,7 @@ __all__ = [
     "CLASSES",
     "Cells",
     "Column",
+    "ComparisonResult",
     "EditingConfig",
     "EditingResult",
     "FailedEpisode",
@@ -91,11 +98,14 @@ __all__ = [
     "ScoreConfig",
     "StudyFolder",
     "Table",
+    "Variants",
     "agent_table",
     "agreement_table",
     "class_masks",
     "class_shares",
     "classes_in_field",
+    "compare_interpretability",
+    "draw_comparison",
     "draw_editing",
     "draw_failures",
     "draw_goal",

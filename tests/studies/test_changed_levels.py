@@ -25,7 +25,7 @@ def test_changed_levels_are_played_on_the_device_with_the_agents_options():
 
 def test_other_games_and_settings_are_refused():
     changes = LevelChanges(themes="random")
-    with pytest.raises(ValueError, match="environment is .procgen:maze"):
+    with pytest.raises(ValueError, match=r"environment is .procgen:maze"):
         changes.apply({"env": "procgen:maze"})
     with pytest.raises(ValueError, match="change_seed must be an integer of at least 0; got -1"):
         LevelChanges(change_seed=-1)

@@ -96,11 +96,44 @@ def test_the_same_line_continues(failures, capsys):
     assert (out / "table.csv").read_text() == table
 
 
+_FRAMES = ["--num-frames", "16", "--frame-interval", "2", "--num-envs", "8", "--layer", "conv2"]
+
+
+def test_interpretability_writes_table_and_figure(agent, tmp_path):
+    out = tmp_path / "interpretability"
+    arguments = ["study", "interpretability", agent, "--out", str(out), *_FRAMES]
+    assert status([*arguments, "--num-features", "3", "--resamples", "20"]) == 0
+    rows = read(out / "table.csv")
+    assert [row["feature"] for row in rows[:5]] == ["1", "2", "3", "mean", "exact saw"]
+    assert b">feature 3<" in (out / "figure.svg").read_bytes()
+    assert [path.stem for path in (out / "cells").iterdir()] == ["conv2-attribution"]
+
+
+def test_interpretability_compares_numbers_of_features(agent, tmp_path):
+    out = tmp_path / "interpretability"
+    arguments = ["study", "interpretability", agent, "--out", str(out), *_FRAMES]
+    assert status([*arguments, "--numbers", "2,3", "--resamples", "20"]) == 0
+    assert [row["num_features"] for row in read(out / "table.csv")] == ["2", "3"]
+    assert [row["feature"] for row in read(out / "features.csv")] == ["1", "2", "1", "2", "3"]
+
+
+def test_hallucinations_writes_tables_and_figure(agent, tmp_path):
+    out = tmp_path / "hallucinations"
+    sizes = ["--num-trajectories", "2", "--num-steps", "24", "--num-cases", "2"]
+    arguments = ["study", "hallucinations", agent, "--out", str(out), *_FRAMES, *sizes]
+    assert status([*arguments, "--num-features", "3"]) == 0
+    content = json.loads((out / "table.json").read_text())
+    assert content["provenance"]["config"]["num_steps"] == 24
+    assert len(read(out / "table.csv")) == len(content["rows"])
+    assert {row["object_class"] for row in read(out / "planted.csv")} == {"coin", "saw"}
+    assert b"<svg" in (out / "figure.svg").read_bytes()
+
+
 def test_another_games_ground_truth_is_not_known(agent, tmp_path):
     policy, params, config = checkpoint.load(agent)
     other = {**config, "env": "procgen:starpilot", "env_options": {}}
     checkpoint.save(tmp_path / "agent", policy, params, other)
-    for study in ("failures", "editing"):
+    for study in ("failures", "editing", "goal", "interpretability", "hallucinations"):
         arguments = ["study", study, str(tmp_path / "agent"), "--out", str(tmp_path / study)]
         message = status(arguments)
         assert message.startswith("rlvision: ")
