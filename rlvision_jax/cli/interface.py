@@ -84,7 +84,7 @@ def make_report(
         )
         report = with_labels(report, names)
         bars.notify("writing the report", 0, 1)
-        page = write_report(report, out, agent=(policy, params, agent_config))
+        page = write_report(report, out, agent=(policy, params, agent_config), against=other)
         bars.notify("writing the report", 1, 1)
     return page.resolve()
 

@@ -27,6 +27,7 @@ class ViewCommand:
       report: folder of the report.
       agent: folder of its agent, or the name of a shipped one; by default the one that is stored
         with the report.
+      against: the second agent of a report of two, likewise; only together with --agent.
       host: address to listen on; others than this machine's own let others in.
       port: port to listen on; 0: a free one.
       open: whether to open the page in the browser.
@@ -34,6 +35,7 @@ class ViewCommand:
 
     report: Annotated[Path, tyro.conf.Positional] = Path("report")
     agent: str | None = None
+    against: str | None = None
     host: str = _LOOPBACK
     port: int = 0
     open: bool = True
@@ -43,7 +45,10 @@ class ViewCommand:
         # Slow to import, and of no use to the other commands.
         from rlvision_jax.live.server import bind, serve
 
-        agent = None if self.agent is None else checkpoint.load(agent_folder(self.agent))
+        if self.against is not None and self.agent is None:
+            raise ValueError("--against names the second of two agents; name the first by --agent")
+        named = [path for path in (self.agent, self.against) if path is not None]
+        agents = [checkpoint.load(agent_folder(path)) for path in named]
         listening = bind(self.host, self.port)
         if self.host not in (_LOOPBACK, "localhost", "::1"):
             _say(
@@ -55,7 +60,7 @@ class ViewCommand:
                 self.report,
                 listening,
                 host=self.host,
-                agent=agent,
+                agents=agents,
                 open_browser=self.open and _has_screen(),
                 notify=lambda stage: _say(f"{stage} ..."),
                 announce=lambda address: print(address, flush=True),

@@ -8,7 +8,7 @@ from rlvision_jax.interface.files import ReportDataError
 from rlvision_jax.interface.gallery import build_gallery, gallery_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
 from rlvision_jax.interface.notebook import show
-from rlvision_jax.interface.reading import read_agent, read_report
+from rlvision_jax.interface.reading import read_agents, read_report
 from rlvision_jax.interface.schema import (
     Attribution,
     Bookmark,
@@ -45,7 +45,7 @@ __all__ = [
     "is_report",
     "load_labels",
     "named_scores",
-    "read_agent",
+    "read_agents",
     "read_report",
     "save_labels",
     "show",

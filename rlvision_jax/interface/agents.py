@@ -1,4 +1,4 @@
-"""The agents of a report; the first is stored beside it, to be asked about other frames."""
+"""The agents of a report, which are stored with it, to be asked about other frames."""
 
 from typing import Any, TypeAlias
 
@@ -13,19 +13,20 @@ from rlvision_jax.models import VisionPolicy
 Agent: TypeAlias = tuple[VisionPolicy, Params, dict[str, Any]]
 """Policy, parameters and config, as `checkpoint.load` returns them."""
 
-AGENT = "agent"
-"""Folder of the agent in a report."""
+FOLDERS = ("agent", "against")
+"""Folders in a report of its agent, and of the one that plays against it."""
 
 
-def check_agent(report: Report, agent: Agent) -> None:
+def check_agent(report: Report, agent: Agent, index: int = 0) -> None:
     """Raises CheckpointMismatchError unless a report's numbers are those of an agent.
 
     Args:
       report: whose provenance may name the parameters; one that does not fits any agent.
       agent: whose parameters are compared.
+      index: of the agent in the report: 1 is the one that plays against the first.
     """
-    expected = report.provenance.get("parameters")
-    found = checkpoint.fingerprint(agent[1])
+    made_by = report.provenance.get("against", {}) if index else report.provenance
+    expected, found = made_by.get("parameters"), checkpoint.fingerprint(agent[1])
     if expected not in (None, found):
         raise checkpoint.CheckpointMismatchError(
             f'the report "{report.title}" is not of this agent: its parameters are {expected}, '

@@ -9,14 +9,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from rlvision_jax import checkpoint
 from rlvision_jax._version import __version__
-from rlvision_jax.interface.agents import AGENT, Agent, check_agent
+from rlvision_jax.interface.agents import FOLDERS, Agent, check_agent
 from rlvision_jax.interface.layout import FORMAT, MARKER, VERSION
 from rlvision_jax.interface.packing import PackedFiles
 from rlvision_jax.interface.schema import Report
@@ -30,7 +30,11 @@ class NotAReportError(ValueError):
 
 
 def write_report(
-    report: Report, folder: str | os.PathLike[str], *, agent: Agent | None = None
+    report: Report,
+    folder: str | os.PathLike[str],
+    *,
+    agent: Agent | None = None,
+    against: Agent | None = None,
 ) -> Path:
     """Writes a report; replaces an earlier report of the same name when the new one is complete.
 
@@ -43,6 +47,7 @@ def write_report(
       agent: whose report it is, as `checkpoint.load` returned it: policy, parameters and config.
         Stored with the report, so that `rlvision view` can ask it about changed frames. None:
         not stored, as of policies that `checkpoint.save` cannot save.
+      against: the second agent of a report of two, likewise.
 
     Returns:
       Path of the page to open in a browser.
@@ -53,15 +58,18 @@ def write_report(
       OSError: if writing fails, as on a full disk; an earlier report is still there.
     """
     validate(report)
-    if agent is not None:
-        check_agent(report, agent)
+    agents = [stored for stored in (agent, against) if stored is not None]
+    if against is not None and agent is None:
+        raise ValueError("the second agent is stored beside the first only; give agent too")
+    for index, stored in enumerate(agents):
+        check_agent(report, stored, index)
     destination = Path(folder).absolute()
     _check_replaceable(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     suffix = secrets.token_hex(4)
     temporary = destination.with_name(f".{destination.name}.{suffix}.new")
     try:
-        _write_files(report, temporary, agent)
+        _write_files(report, temporary, agents)
         _replace(destination, temporary, destination.with_name(f".{destination.name}.{suffix}.old"))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -100,17 +108,17 @@ def _replace(destination: Path, new: Path, old: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_files(report: Report, folder: Path, agent: Agent | None) -> None:
+def _write_files(report: Report, folder: Path, agents: Sequence[Agent]) -> None:
     listing = {}
     for path, content in _files(report):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         listing[path] = _listed(content)
-    if agent is not None:
-        checkpoint.save(folder / AGENT, *agent)
-        for file in sorted((folder / AGENT).iterdir()):
-            listing[f"{AGENT}/{file.name}"] = _listed(file.read_bytes())
+    for name, agent in zip(FOLDERS, agents, strict=False):
+        checkpoint.save(folder / name, *agent)
+        for file in sorted((folder / name).iterdir()):
+            listing[f"{name}/{file.name}"] = _listed(file.read_bytes())
     marker = {
         "format": FORMAT,
         "version": VERSION,

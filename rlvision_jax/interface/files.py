@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rlvision_jax.interface.agents import AGENT
+from rlvision_jax.interface.agents import FOLDERS
 from rlvision_jax.interface.export import NotAReportError, is_report
 from rlvision_jax.interface.layout import MARKER, VERSION, is_data_file
 
@@ -57,20 +57,21 @@ class FolderFiles:
             raise ReportDataError(f"{self._folder} has no data file {path!r}")
         return self._checked(path)
 
-    def check_agent(self) -> bool:
-        """Checks the agent's files; whether there are any.
+    def checked_agents(self) -> list[str]:
+        """The folders of the stored agents, whose files are whole.
 
         Raises:
           ReportDataError: if one is missing, differs from what was written, or lies elsewhere.
         """
-        paths = [path for path in self._listing if path.startswith(f"{AGENT}/")]
-        for path in paths:
+        for path in self._listing:
+            if path.partition("/")[0] not in FOLDERS:
+                continue
             if not (self._folder / path).resolve().is_relative_to(self._folder.resolve()):
                 raise ReportDataError(
                     f"{self._folder / path} is a link out of the report; expected a file"
                 )
             self._checked(path)
-        return bool(paths)
+        return [name for name in FOLDERS if f"{name}/agent.json" in self._listing]
 
     def _checked(self, path: str) -> bytes:
         try:

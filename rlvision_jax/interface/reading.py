@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlvision_jax import checkpoint
-from rlvision_jax.interface.agents import AGENT, Agent
+from rlvision_jax.interface.agents import Agent
 from rlvision_jax.interface.codec import decode_array, dequantize, unpack_masks
 from rlvision_jax.interface.files import FolderFiles
 from rlvision_jax.interface.layout import (
@@ -55,7 +55,7 @@ def read_report(
         another version of the format.
     """
     files = FolderFiles(folder)
-    files.check_agent()
+    files.checked_agents()
     main = _load(files, MAIN)
     # What reports of earlier versions lack is read with `get`.
     layers = tuple(_layer(files, index, layer) for index, layer in enumerate(main["layers"]))
@@ -89,24 +89,23 @@ def read_report(
     )
 
 
-def read_agent(folder: str | os.PathLike[str]) -> Agent | None:
-    """The agent that is stored with a report: its policy, parameters and config.
+def read_agents(folder: str | os.PathLike[str]) -> tuple[Agent, ...]:
+    """The agents that are stored with a report: policy, parameters and config of each.
 
     Args:
       folder: what `write_report` wrote.
 
     Returns:
-      None if no agent is stored.
+      In the order of the report's `agents`; empty if none is stored.
 
     Raises:
       NotAReportError: if the folder is no report.
-      ReportDataError: if a file of the agent is missing, differs from what was written, or lies
+      ReportDataError: if a file of an agent is missing, differs from what was written, or lies
         outside the folder.
       CheckpointError: if the files are no agent that this version loads.
     """
-    if not FolderFiles(folder).check_agent():
-        return None
-    return checkpoint.load(Path(folder) / AGENT)
+    stored = FolderFiles(folder).checked_agents()
+    return tuple(checkpoint.load(Path(folder) / name) for name in stored)
 
 
 def _load(files: FolderFiles, path: str) -> dict[str, Any]:

@@ -11,16 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from rlvision_jax._types import Params
 from rlvision_jax.attribution import attribute_scores
 from rlvision_jax.factorization import NMF
 from rlvision_jax.features import Directions, score_maps
 from rlvision_jax.interface import PIXELS, Attribution, Layer, Report, Score
+from rlvision_jax.interface.agents import Agent
 from rlvision_jax.interface.packing import attribution_content
 from rlvision_jax.interface.scores import attributed
 from rlvision_jax.live.arguments import shown
 from rlvision_jax.live.errors import RequestError
-from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.forward import forward_pass
 
 # Of reports whose provenance does not say.
@@ -32,25 +31,23 @@ _TOLERANCE = 1e-3
 class Explainer:
     """An agent that answers for single frames, with the layers, scores and method of a report."""
 
-    def __init__(self, policy: VisionPolicy, params: Params, report: Report):
+    def __init__(self, agent: Agent, report: Report, index: int = 0):
         """Compiles nothing yet.
 
         Args:
-          policy: of the agent.
-          params: its parameters.
-          report: of the same agent.
+          agent: that answers.
+          report: of this agent, and perhaps of another.
+          index: of the agent in the report.
         """
-        self._policy, self._params = policy, params
-        self._layers = {layer.name: layer for layer in report.layers}
+        self._policy, self._params, _ = agent
+        self._played = [one for one in report.trajectories if one.agent == index]
         self._scores = {score.name: score for score in report.scores}
-        self._directions = {
-            layer.name: _directions(layer) for layer in report.layers if layer.name != PIXELS
-        }
+        self._directions = _directions_of(report, index)
         method = report.provenance.get("report", {})
         self._num_steps = method.get("num_integration_steps", _DEFAULT_STEPS)
         self._rule = method.get("rule", _DEFAULT_RULE)
         self._open = contextlib.ExitStack()
-        self._forward = self._open.enter_context(forward_pass(policy))
+        self._forward = self._open.enter_context(forward_pass(self._policy))
 
     def close(self) -> None:
         """Ends its threads."""
@@ -63,9 +60,14 @@ class Explainer:
         logits, values = self._forward(self._params, frame[None])
         return logits[0], float(values[0])
 
-    def problem(self, report: Report) -> str | None:
-        """Why the agent does not see what a report shows; None if it does."""
-        trajectory = report.trajectories[0]
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the report's layers that are this agent's."""
+        return tuple(self._directions)
+
+    def problem(self) -> str | None:
+        """Why the agent does not see what the report shows; None if it does."""
+        trajectory = self._played[0]
         seen, frame = tuple(self._policy.observation_shape), trajectory.observations[0]
         if frame.shape != seen:
             return (
@@ -96,8 +98,8 @@ class Explainer:
         Raises:
           RequestError: if a name is none of the report's.
         """
-        if not isinstance(layer, str) or layer not in self._layers:
-            raise _unknown("layer", layer, self._layers)
+        if not isinstance(layer, str) or layer not in self._directions:
+            raise _unknown("layer", layer, self._directions)
         if not isinstance(scores, list):
             raise RequestError(f"scores must be a list of names; got {shown(scores)}")
         for name in scores:
@@ -113,7 +115,8 @@ class Explainer:
     ) -> Attribution:
         # One at a time: a program is compiled for each score rather than for each choice of them.
         wanted = (attributed(score),)
-        if layer == PIXELS:
+        directions = self._directions[layer]
+        if directions is None:
             maps = attribute_scores(
                 self._policy, self._params, frame[None], None, wanted, num_steps=1
             ).values
@@ -123,7 +126,7 @@ class Explainer:
                 self._policy,
                 self._params,
                 frame[None],
-                self._directions[layer],
+                directions,
                 wanted,
                 num_steps=self._num_steps,
                 rule=self._rule,
@@ -131,7 +134,25 @@ class Explainer:
         return Attribution(layer=layer, score=score.name, maps=maps[:, 0], residual=residual[:, 0])
 
 
-def _directions(layer: Layer) -> Directions:
+def _directions_of(report: Report, index: int) -> dict[str, Directions | None]:
+    """The features of an agent's layers, by the layers' names in the report; None: the pixels.
+
+    The layers of a second agent bear its name; those that do not are the first's, and also the
+    second's where it is an edit of the first and has none of its own.
+    """
+    suffix = f" of {report.agents[1]}" if len(report.agents) > 1 else None
+    own = [layer for layer in report.layers if suffix and layer.name.endswith(suffix)]
+    found: dict[str, Directions | None] = {}
+    for layer in report.layers:
+        if layer.name == PIXELS:
+            found[layer.name] = None
+        elif not own or (layer in own) == bool(index):
+            name = layer.name.removesuffix(suffix) if suffix and index else layer.name
+            found[layer.name] = _directions(layer, name)
+    return found
+
+
+def _directions(layer: Layer, name: str) -> Directions:
     components = jnp.asarray(np.stack([feature.direction for feature in layer.features]))
     # How well they were fitted is not stored, and not used.
     nmf = NMF(
@@ -139,7 +160,7 @@ def _directions(layer: Layer) -> Directions:
         reconstruction_error=jnp.float32(jnp.nan),
         num_iterations=jnp.int32(0),
     )
-    return Directions(layer=layer.name, nmf=nmf)
+    return Directions(layer=name, nmf=nmf)
 
 
 def _unknown(what: str, name: Any, known: Sequence[str] | dict[str, Any]) -> RequestError:

@@ -2,14 +2,14 @@
 
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import uvicorn
 
-from rlvision_jax.interface import NotAReportError, is_report, read_agent, read_report
+from rlvision_jax.interface import NotAReportError, is_report, read_agents, read_report
 from rlvision_jax.interface.agents import Agent, check_agent
 from rlvision_jax.live.app import make_app
 from rlvision_jax.live.files import ReportFiles
@@ -53,7 +53,7 @@ def serve(
     listening: socket.socket,
     *,
     host: str = LOOPBACK,
-    agent: Agent | None = None,
+    agents: Sequence[Agent] = (),
     open_browser: bool = False,
     notify: Callable[[str], None] = lambda stage: None,
     announce: Callable[[str], None] = print,
@@ -64,7 +64,7 @@ def serve(
       report: folder of the report.
       listening: of `bind`; closed afterwards.
       host: that it was bound to.
-      agent: of the report; None: the one stored with it.
+      agents: of the report; none: those stored with it.
       open_browser: whether to open the page.
       notify: told what is being prepared.
       announce: told the address to open, token included, once requests are answered.
@@ -72,7 +72,7 @@ def serve(
     Raises:
       NotAReportError, ReportDataError: if there is no report, or it is damaged.
       CheckpointError: if the agent cannot be loaded, or is not the report's.
-      ValueError: if no agent is stored with the report and none is given.
+      ValueError: if an agent of the report is neither stored with it nor given.
     """
     with closing(listening):
         if not is_report(report):
@@ -83,18 +83,20 @@ def serve(
         notify("reading the report")
         files = ReportFiles(report)
         shown = read_report(report, attributions=False, human_frames=False)
-        agent = read_agent(report) if agent is None else agent
-        if agent is None:
+        agents = agents or read_agents(report)
+        expected = max(1, len(shown.agents))
+        if len(agents) != expected:
+            missing = "--agent PATH" if expected == 1 else "--agent PATH --against PATH"
             raise ValueError(
-                f"no agent is stored with {report}; name the one that it was made of: rlvision "
-                f"view {report} --agent PATH"
+                f"of {report}, {len(agents)} agents are known; expected {expected}: name what it "
+                f"was made of, rlvision view {report} {missing}"
             )
-        check_agent(shown, agent)
-        policy, params, _ = agent
+        for index, agent in enumerate(agents):
+            check_agent(shown, agent, index)
         port = listening.getsockname()[1]
         token = new_token()
         with ThreadPoolExecutor(1, "rlvision") as worker:
-            session = worker.submit(Session, shown, policy, params, notify=notify).result()
+            session = worker.submit(Session, shown, agents, notify=notify).result()
             with closing(session):
                 app = make_app(session, files, worker, token=token, host=host, port=port)
                 name = "localhost" if host in ("0.0.0.0", "::") else host

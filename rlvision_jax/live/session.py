@@ -4,13 +4,12 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from rlvision_jax._types import Params
 from rlvision_jax.envs import OBJECT_NAMES, MissingProcgenError
 from rlvision_jax.envs.coinrun.constants import (
     NUM_BACKGROUNDS,
@@ -20,6 +19,7 @@ from rlvision_jax.envs.coinrun.constants import (
     NUM_PLAYER_THEMES,
 )
 from rlvision_jax.interface import Report
+from rlvision_jax.interface.agents import Agent
 from rlvision_jax.interface.codec import encode_array
 from rlvision_jax.interface.packing import objects_content
 from rlvision_jax.live.arguments import REQUIRED, Argument, taken, truth, whole
@@ -29,7 +29,6 @@ from rlvision_jax.live.explaining import Explainer
 from rlvision_jax.live.games import NotReplayableError, RecordedGames, rules_of
 from rlvision_jax.live.moments import Moment, Moments, Place
 from rlvision_jax.live.things import describe_scene
-from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.playing import sample_actions
 
 MOST_STEPS = 256
@@ -49,8 +48,7 @@ class Session:
     def __init__(
         self,
         report: Report,
-        policy: VisionPolicy,
-        params: Params,
+        agents: Sequence[Agent],
         *,
         notify: Callable[[str], None] = lambda stage: None,
     ):
@@ -58,14 +56,14 @@ class Session:
 
         Args:
           report: attributions and frames for people are not used.
-          policy: of the report's agent.
-          params: its parameters.
+          agents: of the report, in its order.
           notify: told what comes next.
         """
         self._report = report
-        self._explainer = Explainer(policy, params, report)
+        self._explainers = [Explainer(agent, report, i) for i, agent in enumerate(agents)]
         notify("trying the agent")
-        self.problem = self._explainer.problem(report)
+        problems = [explainer.problem() for explainer in self._explainers]
+        self.problem = next((problem for problem in problems if problem), None)
         notify("playing the report's games again")
         games = self._games()
         self.reason = games if isinstance(games, str) else None
@@ -76,7 +74,8 @@ class Session:
 
     def close(self) -> None:
         """Ends the session's threads."""
-        self._explainer.close()
+        for explainer in self._explainers:
+            explainer.close()
 
     def about(self) -> dict[str, Any]:
         """What can be edited; see docs/live.md."""
@@ -105,8 +104,9 @@ class Session:
         start = time.perf_counter()
         asked, place = self._asked(request, {"layer": (_anything, REQUIRED), "scores": _LIST})
         moment = self._moments.at(place)
-        attributions = self._explainer.attributions(moment.frame, asked["layer"], asked["scores"])
-        logits, value = self._explainer.outputs(moment.frame)
+        explainer = self._explainer(place)
+        attributions = explainer.attributions(moment.frame, asked["layer"], asked["scores"])
+        logits, value = explainer.outputs(moment.frame)
         player = None if moment.state is None else jax.device_get(moment.state.player)
         return {
             "observation": encode_array(moment.frame),
@@ -142,7 +142,8 @@ class Session:
         if moment.end is not None:
             raise RequestError(f"the game has ended ({moment.end}); play from an earlier moment")
         key = jax.random.key(asked["seed"])
-        logits, value = self._explainer.outputs(moment.frame)
+        explainer = self._explainer(place)
+        logits, value = explainer.outputs(moment.frame)
         actions, rewards, values, all_logits, frames = [], [], [], [], []
         while len(actions) < asked["num_steps"] and moment.end is None:
             if asked["greedy"]:
@@ -151,7 +152,7 @@ class Session:
                 action = int(sample_actions(logits[None], key, len(actions))[0])
             place = place.then({"action": action})
             moment = self._moments.at(place)
-            logits, value = self._explainer.outputs(moment.frame)
+            logits, value = explainer.outputs(moment.frame)
             actions.append(action)
             rewards.append(moment.reward)
             values.append(value)
@@ -166,6 +167,10 @@ class Session:
             "end": moment.end,
         }
 
+    def _explainer(self, place: Place) -> Explainer:
+        """The agent that plays a trajectory."""
+        return self._explainers[self._report.trajectories[place.trajectory].agent]
+
     def _games(self) -> RecordedGames | str:
         try:
             rules = rules_of(self._report.provenance.get("agent", {}))
@@ -177,8 +182,9 @@ class Session:
         # With its first score each: the others are compiled when they are first asked for.
         first = [score.name for score in self._report.scores[:1]]
         frame = self._report.trajectories[0].observations[0]
-        for layer in self._report.layers:
-            self._explainer.attributions(frame, layer.name, first)
+        for explainer in self._explainers:
+            for layer in explainer.layers:
+                explainer.attributions(frame, layer, first)
         if isinstance(games, RecordedGames):
             warm_up(games.state(0, 0))
             self.play({"trajectory": 0, "step": 0, "history": [], "num_steps": 1})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rlvision_jax import checkpoint, models
-from rlvision_jax.interface import ReportDataError, read_agent, read_report, write_report
+from rlvision_jax.interface import ReportDataError, read_agents, read_report, write_report
 from rlvision_jax.interface.layout import MARKER
 
 
@@ -26,7 +26,7 @@ def stored(report, agent, tmp_path):
 
 
 def test_the_agent_comes_back_as_it_was_and_is_listed(stored, agent):
-    policy, params, config = read_agent(stored)
+    [(policy, params, config)] = read_agents(stored)
     assert policy.config == agent[0].config
     assert config == agent[2]
     for read, written in zip(jax.tree.leaves(params), jax.tree.leaves(agent[1]), strict=True):
@@ -38,13 +38,13 @@ def test_the_agent_comes_back_as_it_was_and_is_listed(stored, agent):
 
 
 def test_a_report_without_an_agent_has_none(folder):
-    assert read_agent(folder) is None
+    assert read_agents(folder) == ()
 
 
 def test_a_damaged_agent_is_noticed_in_reading_either(stored):
     (weights,) = (stored / "agent").glob("*.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1])
-    for read in (read_agent, read_report):
+    for read in (read_agents, read_report):
         with pytest.raises(ReportDataError, match="safetensors is damaged"):
             read(stored)
 
@@ -54,7 +54,7 @@ def test_a_link_out_of_the_report_is_not_followed(stored, tmp_path):
     weights.rename(tmp_path / "elsewhere")
     weights.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ReportDataError, match="is a link out of the report"):
-        read_agent(stored)
+        read_agents(stored)
 
 
 def test_another_agents_report_is_refused(report, agent, tmp_path):
@@ -70,3 +70,18 @@ def test_attributions_and_frames_for_people_can_be_left_unread(folder, shown):
         assert (read.attributions, read.human_frames) == ((), ())
         np.testing.assert_array_equal(read.observations, whole.observations)
         np.testing.assert_array_equal(read.object_masks, whole.object_masks)
+
+
+def test_the_second_agent_of_two_is_stored_beside_the_first(report, agent, tmp_path):
+    policy, params, config = agent
+    edited = jax.tree.map(lambda leaf: leaf + 1, params)
+    other = policy, edited, {**config, "steps": 7}
+    of_two = dataclasses.replace(
+        report, provenance={"against": {"parameters": checkpoint.fingerprint(edited)}}
+    )
+    folder = write_report(of_two, tmp_path / "two", agent=agent, against=other).parent
+    assert [stored[2] for stored in read_agents(folder)] == [config, other[2]]
+    with pytest.raises(checkpoint.CheckpointMismatchError, match="is not of this agent"):
+        write_report(of_two, tmp_path / "same", agent=agent, against=agent)
+    with pytest.raises(ValueError, match="give agent too"):
+        write_report(of_two, tmp_path / "one", against=other)

@@ -131,9 +131,8 @@ def after(moments):
 
 @pytest.fixture(scope="session")
 def session(report, agent):
-    policy, params, _ = agent
     # In a thread of its own, as in the server.
     with concurrent.futures.ThreadPoolExecutor(1) as worker:
-        session = worker.submit(Session, report, policy, params).result()
+        session = worker.submit(Session, report, [agent]).result()
     yield session
     session.close()

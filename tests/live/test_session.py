@@ -156,9 +156,9 @@ def test_a_request_is_an_object(session):
         session.moment([])
 
 
-def opened(report, agent):
+def opened(report, *agents):
     with concurrent.futures.ThreadPoolExecutor(1) as worker:
-        return contextlib.closing(worker.submit(Session, report, *agent[:2]).result())
+        return contextlib.closing(worker.submit(Session, report, agents).result())
 
 
 def test_of_another_game_the_pixels_alone_are_live(report, agent):
@@ -192,3 +192,39 @@ def test_what_can_be_edited_is_told(session):
     assert (about["scene"], about["reason"], about["pixels"]) == (True, None, True)
     assert set(about["kinds"]) == {"saw", "enemy", "crate", "trail", "lava", "coin"}
     assert (about["backgrounds"], about["ground_themes"], about["player_themes"]) == (62, 6, 5)
+
+
+def test_each_of_two_agents_answers_for_its_own_trajectories(report, agent, session):
+    policy, params, config = agent
+    first, second = report.trajectories
+    names = ("one", "other")
+    # The second values everything at 1 more, and has the layer's features in reverse order.
+    heads = params["params"]["heads"]
+    value = {**heads["value"], "bias": heads["value"]["bias"] + 1}
+    other = {"params": {**params["params"], "heads": {**heads, "value": value}}}
+    (layer,) = report.layers
+    own = dataclasses.replace(
+        layer, name="conv2 of other", features=layer.features[::-1], counterpart=0
+    )
+    two = dataclasses.replace(
+        report,
+        agents=names,
+        layers=(layer, own),
+        trajectories=(
+            first,
+            dataclasses.replace(second, agent=1, values=second.values + np.float32(1)),
+        ),
+    )
+    with opened(two, agent, (policy, other, config)) as both:
+        for trajectory, name, more in ((0, "conv2", 0), (1, "conv2 of other", 1)):
+            ask = {**ASK, "trajectory": trajectory, "history": HISTORY}
+            answer, alone = both.moment({**ask, "layer": name}), session.moment(ask)
+            # A float32 sum with another bias.
+            assert answer["value"] == pytest.approx(alone["value"] + more, abs=1e-5)
+            maps, expected = (decode_array(a["attributions"][0]["maps"]) for a in (answer, alone))
+            if more:
+                expected = expected[..., ::-1]
+            # Solved with the features in another order, then rounded: by a step at most.
+            assert np.abs(maps.astype(int) - expected).max() <= 1
+            with pytest.raises(RequestError, match="the report has no layer"):
+                both.moment({**ask, "layer": ("conv2 of other", "conv2")[trajectory]})

@@ -78,9 +78,11 @@ def test_a_report_without_its_agent_says_how_to_name_it(folder, tmp_path):
     marker["files"] = {k: v for k, v in marker["files"].items() if not k.startswith("agent/")}
     (bare / "report.json").write_text(json.dumps(marker))
     message = status(str(bare), "--no-open")
+    assert "0 agents are known; expected 1" in message
     assert f"rlvision view {bare} --agent PATH" in message
     message = status(str(bare), "--no-open", "--agent", "easy-200")
     assert 'the report "a live report" is not of this agent' in message
+    assert "name the first by --agent" in status(str(bare), "--against", "easy-200")
 
 
 def test_an_address_of_another_machine_is_one_sentence(folder):
