@@ -16,6 +16,7 @@
 
 # %%
 import rlvision_jax as rlv
+from rlvision_jax.envs.coinrun import CoinRunConfig
 
 NUM_FRAMES = 128
 
@@ -56,3 +57,26 @@ for row in rows:
 # %%
 svg = rlv.studies.draw_interpretability(rlv.studies.InterpretabilityResult(tuple(rows)))
 svg[:5]
+
+# %% [markdown]
+# ## Coin, or end of the level?
+#
+# The coin always lies at the end. The same frames with the coin moved to a random place tell
+# whether a feature that points at coins follows the coin. `rlvision study goal` adds what the agent
+# does: does it still run to the end?
+
+# %%
+observations, games = rlv.studies.sample_games(
+    policy, params, config, num_frames=NUM_FRAMES, interval=12, num_envs=64
+)
+moved = CoinRunConfig(distribution_mode="easy", coin="moved")
+pairs = rlv.studies.pair_frames(observations, games, config, moved)
+directions = rlv.features.find_directions(policy, params, observations, "2b", num_features=8)
+*found, value = rlv.studies.follow_coin(policy, params, pairs, directions, settings)
+print("feature  on moved coin  on old place  added by the coin")
+for number, each in enumerate(found, 1):
+    print(
+        f"{number:>7}{each['moved_coin'].mean:>15.1%}{each['old_place'].mean:>14.1%}"
+        f"{each['effect_moved'].mean:>+19.3f}"
+    )
+print(f"the moved coin adds {value['effect_moved'].mean:+.3f} to the value")

@@ -75,6 +75,13 @@ def test_interpretability_scores_planted_features_rightly():
     scores = {row["feature"]: row["score"] for row in names["rows"]}
     assert len(scores) == 8 + 1 + 4 + 8
     assert scores["exact saw"] > scores["mixture"] > scores["background"] == 0
+    # What the coin adds to the value is what it adds to the features, but for what they leave over
+    # and the error of ten steps of integration: far less than half of it.
+    added, of_features = (
+        sum(row["effect_moved"].mean for row in rows) for rows in ([names["value"]], names["found"])
+    )
+    assert len(names["found"]) == 8
+    assert abs(of_features - added) < 0.5 * added
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ from rlvision_jax.studies.failures import (
     worst_of_each_cause,
 )
 from rlvision_jax.studies.goal import GoalConfig, study_goal
+from rlvision_jax.studies.goal_features import PairedFrames, follow_coin, pair_frames
 from rlvision_jax.studies.goal_result import GoalResult, draw_goal
 from rlvision_jax.studies.hallucination_finder import FinderConfig
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
@@ -55,7 +56,11 @@ from rlvision_jax.studies.interpretability import (
     score_layer,
     study_interpretability,
 )
-from rlvision_jax.studies.labelled_frames import LabelledFrames, sample_labelled_frames
+from rlvision_jax.studies.labelled_frames import (
+    LabelledFrames,
+    sample_games,
+    sample_labelled_frames,
+)
 from rlvision_jax.studies.object_classes import (
     CLASSES,
     class_masks,
@@ -91,6 +96,7 @@ __all__ = [
     "InterpretabilityResult",
     "LabelledFrames",
     "LevelChanges",
+    "PairedFrames",
     "RatedFeature",
     "Rating",
     "RatingConfig",
@@ -111,6 +117,8 @@ __all__ = [
     "draw_goal",
     "draw_hallucinations",
     "draw_interpretability",
+    "follow_coin",
+    "pair_frames",
     "position_classes",
     "provenance",
     "rated_features",
@@ -118,6 +126,7 @@ __all__ = [
     "read_ratings",
     "receptive_fields",
     "replay",
+    "sample_games",
     "sample_labelled_frames",
     "score_feature",
     "score_layer",

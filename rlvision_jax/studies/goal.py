@@ -15,7 +15,7 @@ from rlvision_jax.envs.coinrun.config import CoinRunConfig
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.changed_levels import LevelChanges
-from rlvision_jax.studies.goal_features import feature_rows, pair_frames
+from rlvision_jax.studies.goal_features import follow_coin, pair_frames
 from rlvision_jax.studies.goal_journeys import Journeys, journeys
 from rlvision_jax.studies.goal_result import GoalResult, table_row
 from rlvision_jax.studies.labelled_frames import check_ground_truth, sample_games
@@ -188,7 +188,7 @@ class _Work:
         scored = score_directions(
             self.policy, self.params, frames.own, directions, config, notify=self.notify
         )
-        measured = feature_rows(self.policy, self.params, frames, directions, config)
+        measured = follow_coin(self.policy, self.params, frames, directions, config)
         scores = [feature.score for feature in scored]
         return [
             table_row(row, index + 1, score)

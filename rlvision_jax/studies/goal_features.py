@@ -87,7 +87,7 @@ def pair_frames(
     return PairedFrames(own, moved, own.masks[..., WALL] & is_right[:, None, :])
 
 
-def feature_rows(
+def follow_coin(
     policy: VisionPolicy,
     params: Params,
     frames: PairedFrames,

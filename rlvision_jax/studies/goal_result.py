@@ -126,7 +126,7 @@ def table_row(
     """A row of the table of features.
 
     Args:
-      effects: from `goal_features.feature_rows`.
+      effects: from `goal_features.follow_coin`.
       number: of the feature, from 1.
       score: in unchanged levels; None: the row is that of the value.
     """

@@ -23,7 +23,7 @@ from rlvision_jax.envs.coinrun.replays import steps_to_coin
 from rlvision_jax.features import find_directions
 from rlvision_jax.studies import Cells, LevelChanges, replay
 from rlvision_jax.studies.goal import GoalConfig, study_goal
-from rlvision_jax.studies.goal_features import feature_rows, pair_frames
+from rlvision_jax.studies.goal_features import follow_coin, pair_frames
 from rlvision_jax.studies.goal_journeys import (
     DESTINATIONS,
     Journeys,
@@ -174,7 +174,7 @@ def test_frames_differ_by_the_coin_only(seen):
 def test_a_feature_of_coins_follows_the_coin(seen):
     _, frames, directions = seen
     config = FeaturesConfig(num_features=3, resamples=100)
-    *rows, value = feature_rows(RUNNER, COLOURS, frames, directions, config)
+    *rows, value = follow_coin(RUNNER, COLOURS, frames, directions, config)
     (coin,) = [row for row in rows if table_row(row, 1, None)["follows"]]
     assert table_row(coin, 1, None)["follows"] == "coin"
     # Nearly all of it: the rest are the crates and saws that its direction has a share of.
@@ -199,7 +199,7 @@ def test_a_feature_of_the_coins_old_place_follows_the_end(seen):
         moved=frames.moved._replace(observations=frames.own.observations),
     )
     config = FeaturesConfig(num_features=3, resamples=100)
-    rows = feature_rows(RUNNER, COLOURS, fooled, directions, config)[:-1]
+    rows = follow_coin(RUNNER, COLOURS, fooled, directions, config)[:-1]
     (coin,) = [row for row in rows if row["old_place"].low > 0]
     assert coin["moved_coin"].low <= 0
     assert coin["effect_moved"].mean == 0
