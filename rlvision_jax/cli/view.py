@@ -43,7 +43,7 @@ class ViewCommand:
     def run(self) -> int:
         """Prints the address of the page, and serves it until Ctrl-C."""
         # Slow to import, and of no use to the other commands.
-        from rlvision_jax.live.server import bind, serve
+        from rlvision_jax.live import bind, serve
 
         if self.against is not None and self.agent is None:
             raise ValueError("--against names the second of two agents; name the first by --agent")

@@ -1,6 +1,7 @@
 """Runs the live server until it is stopped. (Host only.)"""
 
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from rlvision_jax.interface import NotAReportError, is_report, read_agents, read_report
+from rlvision_jax.interface import NotAReportError, Report, is_report, read_agents, read_report
 from rlvision_jax.interface.agents import Agent, check_agent
 from rlvision_jax.live.app import make_app
 from rlvision_jax.live.files import ReportFiles
@@ -96,7 +97,7 @@ def serve(
         port = listening.getsockname()[1]
         token = new_token()
         with ThreadPoolExecutor(1, "rlvision") as worker:
-            session = worker.submit(Session, shown, agents, notify=notify).result()
+            session = _prepared(worker, shown, agents, notify)
             with closing(session):
                 app = make_app(session, files, worker, token=token, host=host, port=port)
                 name = "localhost" if host in ("0.0.0.0", "::") else host
@@ -106,6 +107,27 @@ def serve(
                 if open_browser:
                     webbrowser.open(address)
                 make_server(app).run(sockets=[listening])
+
+
+def _prepared(
+    worker: ThreadPoolExecutor,
+    report: Report,
+    agents: Sequence[Agent],
+    notify: Callable[[str], None],
+) -> Session:
+    """A session made in the worker, which is left at its next stage if this thread is stopped."""
+    is_stopped = threading.Event()
+
+    def tell(stage: str) -> None:
+        if is_stopped.is_set():
+            raise InterruptedError("stopped while it was prepared")
+        notify(stage)
+
+    try:
+        return worker.submit(Session, report, agents, notify=tell).result()
+    except BaseException:
+        is_stopped.set()
+        raise
 
 
 def make_server(app: Callable) -> uvicorn.Server:

@@ -69,8 +69,7 @@ class Session:
         self.reason = games if isinstance(games, str) else None
         self._moments = Moments(report.trajectories, games)
         if self.problem is None:
-            notify("compiling edits and attribution")
-            self._warm_up(games)
+            self._warm_up(games, notify)
 
     def close(self) -> None:
         """Ends the session's threads."""
@@ -178,14 +177,16 @@ class Session:
         except (NotReplayableError, MissingProcgenError) as error:
             return str(error)
 
-    def _warm_up(self, games: RecordedGames | str) -> None:
+    def _warm_up(self, games: RecordedGames | str, notify: Callable[[str], None]) -> None:
         # With its first score each: the others are compiled when they are first asked for.
         first = [score.name for score in self._report.scores[:1]]
         frame = self._report.trajectories[0].observations[0]
         for explainer in self._explainers:
             for layer in explainer.layers:
+                notify(f"compiling attribution to {layer}")
                 explainer.attributions(frame, layer, first)
         if isinstance(games, RecordedGames):
+            notify("compiling edits")
             warm_up(games.state(0, 0))
             self.play({"trajectory": 0, "step": 0, "history": [], "num_steps": 1})
 

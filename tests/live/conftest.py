@@ -1,4 +1,5 @@
 import concurrent.futures
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import pytest
 from rlvision_jax import checkpoint, envs, models
 from rlvision_jax.interface import Feature, Layer, Report, Score, Trajectory, write_report
 from rlvision_jax.live import Session
-from rlvision_jax.live.games import RecordedGames, rules_of
+from rlvision_jax.live import games as replayed
 from rlvision_jax.live.moments import Moments, Place
 from rlvision_jax.training.forward import forward_pass
 
@@ -16,6 +17,14 @@ NUM_STEPS = 150
 NUM_PLAYS = 2
 OPTIONS = {"distribution_mode": "hard", "paint_velocity": True}
 INTEGRATION = {"num_integration_steps": 2, "rule": "midpoint"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def assets_once():
+    """Lets all sessions of the tests share their pictures, 240 MB."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replayed, "load_assets", functools.cache(replayed.load_assets))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -106,12 +115,12 @@ def folder(report, agent, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def rules(report):
-    return rules_of(report.provenance["agent"])
+    return replayed.rules_of(report.provenance["agent"])
 
 
 @pytest.fixture(scope="session")
 def games(rules, report):
-    return RecordedGames(rules, report.trajectories)
+    return replayed.RecordedGames(rules, report.trajectories)
 
 
 @pytest.fixture

@@ -77,6 +77,19 @@ class Client:
         return self.ask("POST", path, body, **headers)
 
 
+class Slow(Quiet):
+    """Answers its first question when it is told to."""
+
+    def __init__(self):
+        self.is_asked, self.may_answer, self.asked = threading.Event(), threading.Event(), []
+
+    def moment(self, request):
+        self.asked.append(request)
+        self.is_asked.set()
+        assert self.may_answer.wait(60)
+        return {}
+
+
 @contextlib.contextmanager
 def served(session, folder):
     with (
@@ -260,3 +273,22 @@ def test_asking_in_the_wrong_way_is_refused(client):
 def test_a_mistake_of_ours_is_told_and_the_server_goes_on(client):
     refused(client.post("/live/play", {}), 500, "ZeroDivisionError: a mistake of ours")
     assert client.get("/live/about").json() == {"scene": True}
+
+
+def test_while_one_question_is_answered_files_are_served_and_those_given_up_are_dropped(folder):
+    session = Slow()
+    with served(session, folder) as client, concurrent.futures.ThreadPoolExecutor(2) as askers:
+        first = askers.submit(client.post, "/live/moment", 1)
+        assert session.is_asked.wait(60)
+        given_up = http.client.HTTPConnection(HOST, client.port, timeout=60)
+        headers = {"Cookie": client.cookie, "Origin": client.origin}
+        headers["Content-Type"] = "application/json"
+        given_up.request("POST", "/live/moment", "2", headers)
+        # It has come in before the next is answered, and its end before the one after.
+        assert client.get("/").status == 200
+        given_up.close()
+        assert client.get("/").status == 200
+        last = askers.submit(client.post, "/live/moment", 3)
+        session.may_answer.set()
+        assert (first.result().status, last.result().status) == (200, 200)
+    assert session.asked == [1, 3]
