@@ -5,7 +5,7 @@ The engine behind straight-line attribution. A network behind a layer is taken i
 before it, and the *rest*. A read is nearly always the dearest part, and its derivative is the same
 all along the line, so it is evaluated at the ends of the line (or a third place) and not at every
 node: only the rest is differentiated there, and what comes back is added up before it goes back
-through the read.
+through the read, once.
 """
 
 import functools
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rlvision_jax._loops import Row, sum_over_rows
+from rlvision_jax.attribution.guarded_root import slope_weights, value_weights
 
 
 class Continuation(NamedTuple):
@@ -65,7 +66,7 @@ def path_jacobian(
       activation: end of the line.
       baseline: start of the line.
       nodes: where on the line to differentiate, 0 (baseline) to 1, ascending. Static.
-      weights: how much each counts. Static.
+      weights: how much each counts; they sum to 1. Static.
       unroll: as in `sum_over_rows`. Static.
     """
     read, rest, affine = continuation
@@ -77,36 +78,24 @@ def path_jacobian(
         return float(1 - place) * baseline + float(place) * activation
 
     there, pullbacks = zip(*(jax.vjp(read, point(place)) for place in places), strict=True)
-    positions = interpolation(nodes, places)
-    shares = weights[:, None] * positions
     if affine:
-        # One derivative all along the line, so one way back for all.
-        pullbacks, shares = pullbacks[-1:], weights[:, None]
+        values, slopes = np.stack([1 - nodes, nodes], 1), np.asarray([0.0, 1.0])
+    else:
+        values, slopes = value_weights(nodes, places), weights @ slope_weights(nodes, places)
 
-    def step(row: Row) -> tuple[Array, ...]:
-        jacobian = jax.jacrev(rest)(_combine(row[: len(places)], there))
-        return tuple(_scaled(share, jacobian) for share in row[len(places) :])
+    def step(row: Row) -> Array:
+        return _scaled(row[-1], jax.jacrev(rest)(_combine(row[:-1], there)))
 
-    dtype = activation.dtype
-    totals = sum_over_rows(
-        step, np.concatenate([positions, shares], 1).astype(dtype), unroll=unroll
-    )
-    parts = [jax.vmap(back)(total)[0] for back, total in zip(pullbacks, totals, strict=True)]
+    rows = np.concatenate([values, weights[:, None]], 1).astype(activation.dtype)
+    total = sum_over_rows(step, rows, unroll=unroll)
+    # The same total goes back from every place, so that the way back through what is linear in
+    # the read, which is nearly all of it, is computed once.
+    parts = [
+        float(slope) * jax.vmap(back)(total)[0]
+        for slope, back in zip(slopes, pullbacks, strict=True)
+        if slope
+    ]
     return PathJacobian(mean=functools.reduce(jnp.add, parts), read=there[-1])
-
-
-def interpolation(
-    nodes: Float[np.ndarray, " step"], places: Float[np.ndarray, " place"]
-) -> Float[np.ndarray, "step place"]:
-    """How much the value at each place counts at each node, piecewise linear between places.
-
-    Example:
-      >>> print(interpolation(np.asarray([0.25, 1.0]), np.asarray([0.0, 1.0])))
-      [[0.75 0.25]
-       [0.   1.  ]]
-    """
-    columns = [np.interp(nodes, places, unit) for unit in np.eye(len(places))]
-    return np.stack(columns, 1)
 
 
 def _three_places(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " place"]:
