@@ -61,7 +61,8 @@ class FolderFiles:
         """The folders of the stored agents, whose files are whole.
 
         Raises:
-          ReportDataError: if one is missing, differs from what was written, or lies elsewhere.
+          ReportDataError: if a file is missing, differs from what was written, lies elsewhere, or
+            is none of those written.
         """
         for path in self._listing:
             if path.partition("/")[0] not in FOLDERS:
@@ -71,7 +72,12 @@ class FolderFiles:
                     f"{self._folder / path} is a link out of the report; expected a file"
                 )
             self._checked(path)
-        return [name for name in FOLDERS if f"{name}/agent.json" in self._listing]
+        stored = [name for name in FOLDERS if f"{name}/agent.json" in self._listing]
+        for name in stored:
+            for file in (self._folder / name).iterdir():
+                if f"{name}/{file.name}" not in self._listing:
+                    raise ReportDataError(f"{file} is not listed in {MARKER}; remove it")
+        return stored
 
     def _checked(self, path: str) -> bytes:
         try:

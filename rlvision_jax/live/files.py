@@ -5,13 +5,13 @@ from importlib import resources
 from pathlib import Path
 
 from rlvision_jax.interface.files import read_listing
+from rlvision_jax.interface.layout import is_data_file
 
 LIVE_MARK = '<meta name="rlvision-live" />'
 """By this in its head the page knows that it may ask the server."""
 
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _PAGE = ("index.html", "interface.js", "interface.css")
-_DATA = "data/"
 # The page from disk forbids itself all requests; here the header says what it may.
 _OWN_POLICY = re.compile(rb'<meta\s+http-equiv="Content-Security-Policy"[^>]*>')
 
@@ -33,7 +33,7 @@ class ReportFiles:
           NotAReportError, ReportDataError: if it is none that this version reads.
         """
         self._folder = folder.resolve()
-        self._listed = {path for path in read_listing(folder) if path.startswith(_DATA)}
+        self._listed = set(filter(is_data_file, read_listing(folder)))
         assets = resources.files("rlvision_jax.interface") / "assets"
         self._page = {name: assets.joinpath(name).read_bytes() for name in _PAGE}
         self._page["index.html"] = _made_live(self._page["index.html"])

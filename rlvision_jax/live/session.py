@@ -101,7 +101,7 @@ class Session:
           RequestError: if it asks for what there is not.
         """
         start = time.perf_counter()
-        asked, place = self._asked(request, {"layer": (_anything, REQUIRED), "scores": _LIST})
+        asked, place = self._asked(request, {"layer": _CHECKED_LATER, "scores": _CHECKED_LATER})
         moment = self._moments.at(place)
         explainer = self._explainer(place)
         attributions = explainer.attributions(moment.frame, asked["layer"], asked["scores"])
@@ -216,9 +216,9 @@ def _anything(where: str, value: Any) -> Any:
     return value
 
 
-_LIST = (_anything, REQUIRED)
+_CHECKED_LATER = (_anything, REQUIRED)
 _PLACE: dict[str, tuple[Argument, Any]] = {
-    "trajectory": _LIST,
-    "step": _LIST,
+    "trajectory": _CHECKED_LATER,
+    "step": _CHECKED_LATER,
     "history": (_anything, []),
 }

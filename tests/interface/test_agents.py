@@ -57,6 +57,15 @@ def test_a_link_out_of_the_report_is_not_followed(stored, tmp_path):
         read_agents(stored)
 
 
+def test_a_file_beside_those_written_is_not_loaded(stored):
+    (weights,) = (stored / "agent").glob("*.safetensors")
+    marker = json.loads((stored / MARKER).read_text())
+    del marker["files"][f"agent/{weights.name}"]
+    (stored / MARKER).write_text(json.dumps(marker))
+    with pytest.raises(ReportDataError, match=r"safetensors is not listed in report.json"):
+        read_agents(stored)
+
+
 def test_another_agents_report_is_refused(report, agent, tmp_path):
     of_another = dataclasses.replace(report, provenance={"parameters": "0123456789ab"})
     with pytest.raises(checkpoint.CheckpointMismatchError, match="parameters are 0123456789ab"):

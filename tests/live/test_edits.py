@@ -1,5 +1,8 @@
 """Edits as requests make them: those of `counterfactuals`, and what is refused."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,7 @@ from rlvision_jax.envs.coinrun.constants import (
     WALL_TOP,
 )
 from rlvision_jax.live import RequestError
+from rlvision_jax.live.edits import parse_edit
 
 # A free place above the ground near where each level begins, and others.
 COLUMN, ROW = 4, 3
@@ -193,6 +197,16 @@ def test_a_36th_enemy_is_refused(after):
     assert np.asarray(after(*full).state.enemies.exists).all()
     with pytest.raises(RequestError, match="at most 35 enemies"):
         after(*full, ENEMY)
+
+
+def test_every_edit_is_documented():
+    page = pathlib.Path(__file__).parents[2].joinpath("docs", "live.md").read_text()
+    with pytest.raises(RequestError) as refusal:
+        parse_edit("no such edit", {})
+    _, _, names = str(refusal.value).partition("expected one of ")
+    assert names.count(",") == 18
+    for name in re.findall('"(.*?)"', names):
+        assert f"`{name}`" in page, name
 
 
 def test_the_agent_stands_where_it_is_put(after):
