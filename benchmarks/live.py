@@ -85,7 +85,7 @@ def measure(page: Page, count: int) -> list[dict]:
         alone.append(milliseconds)
         within.append(answer["milliseconds"])
         # The same edits one after the other, on one moment; a game that ends is begun again.
-        history = [event] if answer["end"] else [*history, event]
+        history = [*history, event]
         milliseconds, answer = page.ask(
             "/live/moment", asked | {"trajectory": 0, "step": 100, "history": history}
         )
@@ -130,7 +130,10 @@ def main() -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 assert server.stdout is not None
-                page = Page(server.stdout.readline().strip())
+                address = server.stdout.readline().strip()
+                if not address:
+                    raise RuntimeError("the server did not start; it says why above")
+                page = Page(address)
                 ready = time.perf_counter() - start
                 rows = measure(page, options.edits)
             finally:
