@@ -449,3 +449,29 @@ def test_the_editors_text_reaches_the_contrast_of_wcag_aa(open_page, saw, scheme
     assert result["found"] == []
     # Nothing is wider than the window.
     assert page.evaluate("document.documentElement.scrollWidth") <= 700
+
+
+def test_a_score_of_choice_beside_the_value(open_page, served, saw):
+    step, thing = saw
+    row, column = thing["cell"]
+    page = open_page(fragment(step, f"remove_saw*{row}*{column}"))
+    stage(page)
+    page.get_by_label("Score").last.select_option("right logit")
+    edit = {"edit": "remove_saw", "cell": [row, column]}
+    before, after = (served.moment(step, *edits)["policy_logits"][7] for edits in ((), (edit,)))
+    logits = page.get_by_label("Change of the right logit").locator("dd")
+    expect(logits.nth(2)).not_to_have_text("–")
+    shown = [number(text) for text in logits.all_inner_texts()]
+    # Three digits are shown.
+    assert shown == pytest.approx([before, after, after - before], rel=5e-3)
+    expect(page.get_by_text("in units of the right logit")).to_be_visible()
+    # Pointing at a feature shows it alone.
+    stage(page)
+    canvas = page.get_by_role("figure", name="Positive attribution now").locator("canvas")
+    everything = canvas.evaluate(READ_PIXELS)
+    page.get_by_role("list", name="Features before and now").get_by_role("listitem").nth(1).hover()
+    page.wait_for_timeout(100)
+    assert canvas.evaluate(READ_PIXELS) != everything
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(100)
+    assert canvas.evaluate(READ_PIXELS) == everything

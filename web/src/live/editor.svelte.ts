@@ -129,12 +129,29 @@ export class Editor {
 
   /** Asks for what the page shows now; called again whenever that changes. */
   refresh(): void {
-    const wanted = [this.#request(this.view.step, this.events)];
-    if (this.#referenceRequest) wanted.push(this.#referenceRequest);
+    const wanted = [this.#request(this.view.step, this.events), this.#referenceRequest];
     untrack(() => {
-      this.#moments.want(wanted);
+      this.#want(wanted);
       this.#show();
     });
+  }
+  /** The values that the graph lacks are asked for last: links bring the actions alone. */
+  #want(moments: readonly (MomentRequest | null)[]): void {
+    const gap = this.#gap;
+    const wanted = gap === null ? moments : [...moments, this.#gapRequest(gap)];
+    this.#moments.want(wanted.filter((request) => request !== null));
+  }
+  /** The first number of actions after which the value is not known. */
+  get #gap(): number | null {
+    for (let k = 0; k <= this.numPlayed; k++) {
+      // That of the cursor comes with its moment.
+      if (this.values[k] === undefined && k !== this.numActions) return k;
+    }
+    return null;
+  }
+  #gapRequest(k: number): MomentRequest {
+    const { events } = this.history;
+    return { ...this.#request(this.view.step, events.slice(0, cursorAfter(events, k))), scores: [] };
   }
 
   #show(): void {
@@ -147,10 +164,19 @@ export class Editor {
       this.things = this.#placed(now.scene?.things ?? []);
       this.values = Object.assign([...this.values], { [this.numActions]: now.value });
       if (now.end === null) this.#actNext();
-      else this.#queue = [];
+      else {
+        this.byHand = false;
+        this.#queue = [];
+      }
     }
     const reference = this.#referenceRequest;
     this.before = reference && (this.#moments.known(keyOf(reference)) ?? this.before);
+    const gap = this.#gap;
+    const filling = gap === null ? null : this.#moments.known(keyOf(this.#gapRequest(gap)));
+    if (gap !== null && filling) {
+      this.values = Object.assign([...this.values], { [gap]: filling.value });
+      this.#want([this.#request(this.view.step, this.events), reference]);
+    }
   }
 
   /** Each place once: crates may lie in one cell together. */
@@ -165,10 +191,12 @@ export class Editor {
 
   /** What the server refuses was not done. */
   #refused(error: Error, key: string): void {
+    const isNow = key === keyOf(this.#request(this.view.step, this.events));
+    const reference = this.#referenceRequest;
+    if (!isNow && !(reference && key === keyOf(reference))) return;
     this.error = error;
     this.playing = false;
     this.#queue = [];
-    const isNow = key === keyOf(this.#request(this.view.step, this.events));
     if (!isNow || !(error instanceof LiveError && error.isRefusal) || this.history.cursor === 0) return;
     this.history = cut(undone(this.history));
   }

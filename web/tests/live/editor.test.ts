@@ -204,10 +204,13 @@ test("actions by hand wait for each other, and nothing follows an end", async ()
 });
 
 test("a link opens the editor where it leads, and one without edits closes it", async () => {
-  const { editor, refresh } = await opened();
+  const { editor, refresh, server } = await opened();
   editor.restore([saw, { action: 1 }, { action: 1 }]);
   await refresh();
   expect([editor.now!.value, editor.numActions]).toEqual([203, 2]);
+  // The values on the way are asked for too, for the graph, without attributions.
+  expect(editor.values).toEqual([201, 202, 203]);
+  expect(server.asked.filter(({ scores }) => scores.length === 0).map(({ history }) => history.length)).toEqual([1, 2]);
   editor.undo();
   expect(editor.events).toEqual([saw]);
   editor.restore(null);
