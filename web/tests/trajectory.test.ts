@@ -17,7 +17,7 @@ const trajectory: Trajectory = {
   policyLogits: Float32Array.from([0, Math.log(3), 1, 1, 0, 0, 0, 0, 0, 0, 1000, 999]),
   attributions: [],
   hasObjects: false,
-  humanChunk: null,
+  humanChunk: null, agent: 0, counterpart: null,
 };
 
 test("episodes end where the trajectory says, each with its outcome, level and points", () => {

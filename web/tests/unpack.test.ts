@@ -59,7 +59,7 @@ test("what a report of an earlier version lacks reads as absent", async () => {
     }],
   };
   const report = await unpackReport(earlier);
-  expect(report).toMatchObject({ hasLevels: true, failures: [], objectNames: [] });
-  expect(report.layers).toEqual([{ name: "2b", kind: "attribution", features: [], hasGrids: false }]);
-  expect(report.trajectories[0]).toMatchObject({ hasObjects: false, humanChunk: null });
+  expect(report).toMatchObject({ agents: [], hasLevels: true, failures: [], objectNames: [] });
+  expect(report.layers).toEqual([{ name: "2b", kind: "attribution", counterpart: null, features: [], hasGrids: false }]);
+  expect(report.trajectories[0]).toMatchObject({ agent: 0, counterpart: null, hasObjects: false, humanChunk: null });
 });

@@ -14,7 +14,7 @@ test("a place survives its link, with names that need escaping", () => {
     trajectory: 3, step: 41, layer: "conv/2b & more",
     scores: ["RIGHT+UP logit #1", "value", "left | right logits"],
     hidden: [0, 7], residual: true, together: true, onFrame: false, opacity: 0.35,
-    feature: 2, human: true, objects: ["saw", "<b>"],
+    feature: 2, human: true, beside: false, bySteps: true, objects: ["saw", "<b>"],
   };
   expect(fromFragment(toFragment(place))).toEqual(place);
 });

@@ -56,6 +56,7 @@ export interface PackedReport {
     kind?: LayerKind;
     features: PackedFeature[];
     has_grids?: boolean;
+    counterpart?: number | null;
   }[];
   scores: Score[];
   trajectories: {
@@ -65,7 +66,11 @@ export interface PackedReport {
     has_objects?: boolean;
     /** Frames for people in a file; null: there are none. */
     human_chunk?: number | null;
+    agent?: number;
+    counterpart?: number | null;
   }[];
+  /** Names; empty: one plays all. */
+  agents?: string[];
   bookmarks: Bookmark[];
   failures?: Failure[];
   object_names?: string[];
@@ -143,6 +148,8 @@ export interface Layer {
   kind: LayerKind;
   features: Feature[];
   hasGrids: boolean;
+  /** Of a second agent's own layer, the first agent's that it stands beside. */
+  counterpart: number | null;
 }
 
 /** For each cell of a grid over the frame, the example where a feature is strongest there. */
@@ -182,6 +189,10 @@ export interface Trajectory {
   attributions: [layer: number, score: number][];
   hasObjects: boolean;
   humanChunk: number | null;
+  /** Index into the report's agents. */
+  agent: number;
+  /** The other agent's trajectory through the same levels. */
+  counterpart: number | null;
 }
 
 export interface Report {
@@ -192,6 +203,7 @@ export interface Report {
   layers: Layer[];
   scores: Score[];
   trajectories: Trajectory[];
+  agents: string[];
   bookmarks: Bookmark[];
   failures: Failure[];
   objectNames: string[];

@@ -83,6 +83,8 @@ async function unpackTrajectory(packed: PackedReport["trajectories"][number]): P
     attributions: packed.attributions,
     hasObjects: packed.has_objects ?? false,
     humanChunk: packed.human_chunk ?? null,
+    agent: packed.agent ?? 0,
+    counterpart: packed.counterpart ?? null,
   };
 }
 
@@ -100,11 +102,13 @@ export async function unpackReport(packed: PackedReport): Promise<Report> {
         name: layer.name,
         kind: layer.kind ?? "attribution",
         hasGrids: (layer.has_grids ?? false) && (packed.has_examples ?? false),
+        counterpart: layer.counterpart ?? null,
         features: await Promise.all(layer.features.map(unpackFeature)),
       })),
     ),
     scores: packed.scores,
     trajectories: await Promise.all(packed.trajectories.map(unpackTrajectory)),
+    agents: packed.agents ?? [],
     bookmarks: packed.bookmarks,
     failures: packed.failures ?? [],
     objectNames: packed.object_names ?? [],

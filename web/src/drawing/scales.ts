@@ -32,15 +32,14 @@ export function fromTop(axis: Axis, value: number): number {
   return (axis.max - value) / (axis.max - axis.min);
 }
 
-/** Smallest and largest number of an array; 0 and 0 of an empty one. */
+/** Smallest and largest number of an array; NaN is a gap. 0 and 0 where there is none. */
 export function extent(values: ArrayLike<number>): [number, number] {
-  if (values.length === 0) return [0, 0];
   let low = Infinity, high = -Infinity;
   for (let i = 0; i < values.length; i++) {
-    low = Math.min(low, values[i]!);
-    high = Math.max(high, values[i]!);
+    if (values[i]! < low) low = values[i]!;
+    if (values[i]! > high) high = values[i]!;
   }
-  return [low, high];
+  return low <= high ? [low, high] : [0, 0];
 }
 
 /** A number in at most three significant digits, with a true minus sign. */
@@ -65,11 +64,15 @@ export function formatAligned(value: number, largest: number): string {
   return `${value < 0 ? "−" : "+"}${text}`;
 }
 
-/** SVG path of a series: one unit per step across, a point at each step's middle, 0-100 down. */
+/** SVG path of a series: one unit per step across, a point at each step's middle, 0-100 down; NaN
+ * parts it. */
 export function linePath(values: ArrayLike<number>, axis: Axis): string {
   let path = "";
+  let isOpen = false;
   for (let t = 0; t < values.length; t++) {
-    path += `${t === 0 ? "M" : "L"}${t + 0.5} ${(fromTop(axis, values[t]!) * 100).toFixed(2)}`;
+    const wasOpen = isOpen;
+    isOpen = !Number.isNaN(values[t]!);
+    if (isOpen) path += `${wasOpen ? "L" : "M"}${t + 0.5} ${(fromTop(axis, values[t]!) * 100).toFixed(2)}`;
   }
   return path;
 }

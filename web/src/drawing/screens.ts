@@ -4,8 +4,9 @@ import type { View } from "../view/view.svelte";
 import { drawPicture, type PictureScreen } from "./picture";
 
 function screensOf(row: HTMLElement): PictureScreen[] {
+  const player = row.dataset.row ? `${row.dataset.row}: ` : "";
   return [...row.querySelectorAll<HTMLElement>("[data-screen]")].map((screen) => ({
-    title: screen.dataset.screen!,
+    title: `${player}${screen.dataset.screen}`,
     image: screen.querySelector("img") ?? screen.querySelector("canvas")!,
   }));
 }

@@ -18,6 +18,9 @@ export interface Place {
   /** Index of the feature whose examples are open. */
   feature: number | null;
   human: boolean;
+  /** Whether the other agent is shown beside this one, and by steps rather than by episodes. */
+  beside: boolean;
+  bySteps: boolean;
   objects: string[];
   /** What was done to the moment in the editor; null: it is not open. */
   edits?: readonly Event[] | null;
@@ -32,12 +35,15 @@ export const DEFAULTS = {
   opacity: 0.9,
   feature: null,
   human: false,
+  beside: true,
+  bySteps: false,
   objects: [],
 } as const satisfies Partial<Place>;
 
-const FLAGS = ["residual", "together", "onFrame", "human"] as const;
+const FLAGS = ["residual", "together", "onFrame", "human", "beside", "bySteps"] as const;
 const names: Record<(typeof FLAGS)[number], string> = {
   residual: "residual", together: "together", onFrame: "frame", human: "human",
+  beside: "beside", bySteps: "bysteps",
 };
 
 /** "#trajectory=2&step=37&layer=2b&score=value"; numbers count from 1, as on the page. */

@@ -1,6 +1,7 @@
 // What the reader is looking at: one object that the panels read and change.
 
 import type { Feature, Layer, Report, Score, Trajectory } from "../data/contract";
+import { alignedStep, type Alignment } from "../data/pairing";
 import { episodeAt, episodesOf, type Episode } from "../data/trajectory";
 import type { OverlayColors } from "../drawing/overlay";
 import { RESIDUAL_COLOR } from "../drawing/palette";
@@ -11,6 +12,12 @@ export const SPEEDS = [2, 6, 12, 25, 50] as const;
 
 /** A feature's index, or everything that the features do not carry. */
 export type Channel = number | "residual";
+
+/** A step of a trajectory. */
+export interface Moment {
+  trajectory: number;
+  step: number;
+}
 
 const clamp = (value: number, last: number): number => Math.max(0, Math.min(last, value));
 
@@ -34,6 +41,9 @@ export class View {
   onFrame = $state<boolean>(DEFAULTS.onFrame);
   /** Whether the observation is shown as people see the game. */
   human = $state<boolean>(DEFAULTS.human);
+  /** Whether the other agent's trajectory through the same levels is shown beside this one. */
+  beside = $state<boolean>(DEFAULTS.beside);
+  bySteps = $state<boolean>(DEFAULTS.bySteps);
   hidden = $state.raw<ReadonlySet<number>>(new Set());
   isolated = $state<Channel | null>(null);
   /** The feature whose examples are open. */
@@ -103,15 +113,62 @@ export class View {
   get isGradient(): boolean {
     return this.currentLayer?.kind === "gradient";
   }
-  hasAttribution(score: number): boolean {
-    return this.current.attributions.some(([l, s]) => l === this.layer && s === score);
+  /** The layer of a trajectory that is shown: the one that is selected, or what another agent has
+   * in its place. */
+  layerFor(trajectory: number): number {
+    const own = new Set(this.report.trajectories[trajectory]!.attributions.map(([layer]) => layer));
+    const { layers } = this.report;
+    const others = layers.flatMap(({ counterpart }, index) =>
+      counterpart === this.layer || layers[this.layer]?.counterpart === index ? [index] : [],
+    );
+    return [this.layer, ...others].find((layer) => own.has(layer)) ?? this.layer;
   }
-  get showsHuman(): boolean {
-    return this.human && this.current.humanChunk !== null;
+  hasAttribution(score: number, trajectory = this.trajectory): boolean {
+    const layer = this.layerFor(trajectory);
+    return this.report.trajectories[trajectory]!.attributions.some(
+      ([l, s]) => l === layer && s === score,
+    );
+  }
+  get moment(): Moment {
+    return { trajectory: this.trajectory, step: this.step };
+  }
+  /** The other agent's trajectory, if it is to be shown. */
+  get besideTrajectory(): number | null {
+    return this.beside ? this.current.counterpart : null;
+  }
+  get alignment(): Alignment {
+    return this.bySteps ? "step" : "episode";
+  }
+  /** The other agent's moment that belongs beside this one; null as well where it has none. */
+  get besideMoment(): Moment | null {
+    const trajectory = this.besideTrajectory;
+    if (trajectory === null) return null;
+    const there = this.episodes[trajectory]!;
+    const step = alignedStep(this.step, this.currentEpisodes, there, this.alignment);
+    return step === null ? null : { trajectory, step };
+  }
+  /** The agent that plays a trajectory, or what else it is called. */
+  playerOf(trajectory: number): string {
+    const { agent, label } = this.report.trajectories[trajectory]!;
+    return this.report.agents[agent] ?? label;
+  }
+  showsHumanOf(trajectory: number): boolean {
+    return this.human && this.report.trajectories[trajectory]!.humanChunk !== null;
   }
 
-  /** What the overlays show: the isolated channel alone, else all that are not hidden. */
   get overlayColors(): OverlayColors {
+    return this.overlayColorsOf(this.layer);
+  }
+  /** What the overlays show: the isolated channel alone, else all that are not hidden; of a layer
+   * that is not selected all. */
+  overlayColorsOf(layer: number): OverlayColors {
+    if (layer !== this.layer) {
+      const features = this.report.layers[layer]?.features ?? [];
+      return {
+        features: features.map(({ color }) => color),
+        residual: this.residualShown ? RESIDUAL_COLOR : null,
+      };
+    }
     const shown = (index: number): boolean =>
       this.isolated === null ? !this.hidden.has(index) : this.isolated === index;
     const residual = this.isolated === null ? this.residualShown : this.isolated === "residual";
@@ -145,6 +202,8 @@ export class View {
   selectTrajectory(trajectory: number, step = 0): void {
     this.trajectory = clamp(trajectory, this.report.trajectories.length - 1);
     this.seek(step);
+    const layer = this.layerFor(this.trajectory);
+    if (layer !== this.layer) this.selectLayer(layer);
   }
   selectLayer(layer: number): void {
     this.layer = layer;
@@ -195,6 +254,8 @@ export class View {
       opacity: this.opacity,
       feature: this.openFeature,
       human: this.human,
+      beside: this.beside,
+      bySteps: this.bySteps,
       objects: [...this.objects].map((object) => this.report.objectNames[object] ?? ""),
     };
   }
@@ -213,6 +274,8 @@ export class View {
     this.onFrame = place.onFrame ?? this.onFrame;
     this.opacity = place.opacity ?? this.opacity;
     this.human = place.human ?? this.human;
+    this.beside = place.beside ?? this.beside;
+    this.bySteps = place.bySteps ?? this.bySteps;
     if (place.feature !== undefined && place.feature !== null) this.open(place.feature);
     this.selectTrajectory(place.trajectory ?? this.trajectory, place.step ?? this.step);
   }

@@ -13,12 +13,12 @@ const trajectory: Trajectory = {
   truncated: new Uint8Array(NUM_STEPS), levelComplete: new Uint8Array(NUM_STEPS),
   levelSeeds: new Int32Array(NUM_STEPS), values: new Float32Array(NUM_STEPS),
   advantages: new Float32Array(NUM_STEPS), policyLogits: new Float32Array(2 * NUM_STEPS),
-  attributions: [[0, 0]], hasObjects: false, humanChunk: null,
+  attributions: [[0, 0]], hasObjects: false, humanChunk: null, agent: 0, counterpart: null,
 };
 const report: Report = {
   title: "", provenance: {}, actionNames: ["LEFT", "RIGHT"], hasLevels: true,
-  layers: [{ name: "2b", kind: "attribution", features: [], hasGrids: false }],
-  scores: [{ name: "value", actions: null }], trajectories: [trajectory], bookmarks: [], failures: [],
+  layers: [{ name: "2b", kind: "attribution", features: [], hasGrids: false, counterpart: null }],
+  scores: [{ name: "value", actions: null }], trajectories: [trajectory], agents: [], bookmarks: [], failures: [],
   objectNames: [],
 };
 const scene: Scene = {

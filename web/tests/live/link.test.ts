@@ -42,7 +42,7 @@ test("every edit survives its link", () => {
   expect(fromLink(toLink(events))).toEqual(events);
   const place = {
     trajectory: 0, step: 4, layer: "2b", scores: ["value"], hidden: [], residual: false,
-    together: false, onFrame: true, opacity: 0.9, feature: null, human: false, objects: [],
+    together: false, onFrame: true, opacity: 0.9, feature: null, human: false, beside: true, bySteps: false, objects: [],
   };
   expect(fromFragment(toFragment({ ...place, edits: events })).edits).toEqual(events);
 });
