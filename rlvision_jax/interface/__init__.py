@@ -6,6 +6,7 @@ from rlvision_jax.interface.config import PIXELS, ReportConfig
 from rlvision_jax.interface.export import NotAReportError, is_report, write_report
 from rlvision_jax.interface.files import ReportDataError
 from rlvision_jax.interface.gallery import build_gallery, gallery_links
+from rlvision_jax.interface.hallucinations import build_hallucinations, hallucination_links
 from rlvision_jax.interface.labels import NotLabelsError, load_labels, save_labels, with_labels
 from rlvision_jax.interface.notebook import show
 from rlvision_jax.interface.reading import read_agents, read_report
@@ -40,8 +41,10 @@ __all__ = [
     "Trajectory",
     "advantage_bookmarks",
     "build_gallery",
+    "build_hallucinations",
     "build_report",
     "gallery_links",
+    "hallucination_links",
     "is_report",
     "load_labels",
     "named_scores",

@@ -13,22 +13,12 @@ from jaxtyping import UInt8
 from rlvision_jax import checkpoint, envs
 from rlvision_jax._types import Params
 from rlvision_jax._version import __version__
-from rlvision_jax.features import Directions, attribution_maps
+from rlvision_jax.features import Directions
 from rlvision_jax.interface.describe import describe_features
-from rlvision_jax.interface.schema import (
-    Attribution,
-    Bookmark,
-    Failure,
-    Report,
-    Score,
-    Trajectory,
-)
+from rlvision_jax.interface.replayed import SCORE, replayed_trajectory
+from rlvision_jax.interface.schema import Bookmark, Failure, Report, Score
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.failures import FailedEpisode
-from rlvision_jax.studies.replaying import padded, replay
-from rlvision_jax.training import played_advantages
-
-_SCORE = "value"
 
 
 def build_gallery(
@@ -65,14 +55,22 @@ def build_gallery(
     trajectories = []
     for index, episode in enumerate(episodes):
         notify("playing the gallery", index, len(episodes))
-        trajectories.append(_trajectory(policy, params, agent_config, episode, directions))
+        trajectories.append(
+            replayed_trajectory(
+                (policy, params, dict(agent_config)),
+                episode.seed,
+                episode.actions,
+                directions,
+                label=f"{episode.cause.replace('_', ' ')}, level {episode.seed}",
+            )
+        )
     notify("playing the gallery", len(episodes), len(episodes))
     places = range(len(episodes))
     return Report(
         title=title,
         action_names=envs.ACTION_NAMES,
         layers=(describe_features(policy, params, frames, directions, num_examples),),
-        scores=(Score(name=_SCORE),),
+        scores=(Score(name=SCORE),),
         trajectories=tuple(trajectories),
         bookmarks=tuple(
             Bookmark(kind="low", trajectory=index, step=episodes[index].worst_step)
@@ -121,40 +119,8 @@ def gallery_links(
                 "trajectory": index + 1,
                 "step": episode.worst_step + 1,
                 "layer": layer,
-                "score": _SCORE,
+                "score": SCORE,
             }
         )
         for index, episode in enumerate(episodes)
     }
-
-
-def _trajectory(
-    policy: VisionPolicy,
-    params: Params,
-    agent_config: Mapping[str, Any],
-    episode: FailedEpisode,
-    directions: Directions,
-) -> Trajectory:
-    played = replay(policy, params, agent_config, episode.seed, episode.actions)
-    frames = played.observations[:, 0]
-    maps, residual = (
-        array[: len(frames)]
-        for array in attribution_maps(policy, params, padded(frames), directions, _SCORE)
-    )
-    advantages = played_advantages(played, agent_config)
-    return Trajectory(
-        observations=frames,
-        actions=played.actions[:, 0],
-        rewards=played.rewards[:, 0],
-        terminated=played.terminated[:, 0],
-        truncated=played.truncated[:, 0],
-        level_complete=played.level_complete[:, 0],
-        level_seeds=played.level_seeds[:, 0],
-        values=played.values[:, 0],
-        advantages=advantages[:, 0],
-        policy_logits=played.policy_logits[:, 0],
-        attributions=(
-            Attribution(layer=directions.layer, score=_SCORE, maps=maps, residual=residual),
-        ),
-        label=f"{episode.cause.replace('_', ' ')}, level {episode.seed}",
-    )

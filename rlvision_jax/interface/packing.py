@@ -114,7 +114,8 @@ def _main_content(report: Report) -> dict[str, Any]:
         "trajectories": [_trajectory_content(report, t) for t in report.trajectories],
         "agents": list(report.agents),
         "bookmarks": [
-            {"kind": b.kind, "trajectory": b.trajectory, "step": b.step} for b in report.bookmarks
+            {"kind": b.kind, "trajectory": b.trajectory, "step": b.step, "note": b.note}
+            for b in report.bookmarks
         ],
         "failures": [
             {"cause": f.cause, "trajectory": f.trajectory, "step": f.step} for f in report.failures

@@ -152,14 +152,16 @@ class Bookmark:
     """A moment worth looking at.
 
     Attributes:
-      kind: heading under which it is listed: "high" or "low" advantage.
+      kind: heading under which it is listed: "high" or "low" advantage, or any other.
       trajectory: index into the report's trajectories.
       step: index on that trajectory's time axis.
+      note: what it shows; empty: its advantage is given.
     """
 
     kind: str
     trajectory: int
     step: int
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from rlvision_jax import envs
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
-from rlvision_jax.features import Directions, attribution_maps
+from rlvision_jax.features import Directions, attribution_maps, feature_activations
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies.hallucination_finder import (
     NOT_MOVED,
@@ -25,6 +25,7 @@ from rlvision_jax.studies.hallucination_finder import (
     read_maps,
     sees_its_class,
 )
+from rlvision_jax.studies.hallucination_stretches import Seen, examples_of, stretches_of
 from rlvision_jax.studies.hallucination_trials import trial_rows, try_planted
 from rlvision_jax.studies.labelled_frames import sample_labelled_frames
 from rlvision_jax.studies.object_classes import (
@@ -69,6 +70,7 @@ class HallucinationsConfig:
       planted: classes planted to test the finder.
       num_cases: steps in which each is planted.
       num_pictures: steps in the figure, those of the largest change.
+      gallery: hallucinations kept for looking at, those of the largest change; 0: none.
       seed: of levels, actions and cases.
     """
 
@@ -84,11 +86,13 @@ class HallucinationsConfig:
     planted: tuple[Plantable, ...] = ("coin", "saw")
     num_cases: int = 200
     num_pictures: int = 4
+    gallery: int = 24
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("num_trajectories", "num_steps", "num_cases", "num_pictures"):
             check_at_least(name, getattr(self, name), 1)
+        check_at_least("gallery", self.gallery, 0)
         self.features  # noqa: B018 (checks its numbers)
 
     @property
@@ -125,8 +129,8 @@ class Search:
     notify: Notify
 
     def run(self) -> dict[str, Any]:
-        """Rows, trials, classes of the features and pictures, as JSON values."""
-        directions, classes = self._detectors()
+        """Rows, trials, classes of the features, pictures and levels, as JSON values."""
+        directions, classes, examples = self._detectors()
         field = receptive_fields(self.policy, self.params)[directions.layer]
         played, states = self._play()
         readings = self._read_play(played, directions)
@@ -141,8 +145,12 @@ class Search:
         largest = {found[index][:2]: found[index] for index in reversed(order)}
         chosen = sorted(largest.values(), key=lambda step: order.index(found.index(step)))
         chosen = chosen[: self.config.num_pictures]
+        rows = [rows[index] for index in order]
         return {
-            "rows": [rows[index] for index in order],
+            "rows": rows,
+            "seen": Seen(
+                stretches_of(rows, played, self.config.gallery), directions, examples
+            ).to_json(),
             "trials": self._try(moments, states, field, directions, classes),
             "classes": list(classes),
             "num_steps": int(played.values.size),
@@ -152,8 +160,10 @@ class Search:
             ],
         }
 
-    def _detectors(self) -> tuple[Directions, tuple[str | None, ...]]:
-        """The features, and what each detects."""
+    def _detectors(
+        self,
+    ) -> tuple[Directions, tuple[str | None, ...], UInt8[np.ndarray, "frame height width channel"]]:
+        """The features, what each detects, and observations in which they are strong."""
         config = self.config.features
         rounds = -(-config.num_frames // config.num_envs) * config.frame_interval
         frames = sample_labelled_frames(
@@ -172,12 +182,14 @@ class Search:
             self.policy, self.params, frames, directions, config, notify=self.notify
         )
         scores = [feature.score for feature in scored]
-        return directions, tuple(
+        classes = tuple(
             score.object_class
             if score.object_class in OBJECTS and score.score >= self.config.least_score
             else None
             for score in scores
         )
+        strengths = feature_activations(self.policy, self.params, frames.observations, directions)
+        return directions, classes, examples_of(frames.observations, strengths)
 
     def _env(self, num_envs: int) -> envs.HostEnv:
         return envs.make_host(

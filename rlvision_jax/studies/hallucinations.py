@@ -17,6 +17,7 @@ from rlvision_jax.models import VisionPolicy
 from rlvision_jax.studies import figures
 from rlvision_jax.studies.cells import Cells
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig, Search
+from rlvision_jax.studies.hallucination_stretches import Seen
 from rlvision_jax.studies.hallucination_trials import trial_table
 from rlvision_jax.studies.labelled_frames import check_ground_truth
 from rlvision_jax.studies.played_cells import Notify
@@ -41,6 +42,7 @@ _COLUMNS = (
     Column("advantage", "of the action taken", "the agent's values"),
     Column("elsewhere", "whether an object of the class is seen elsewhere in the frame"),
 )
+_LINK = Column("gallery", "where it can be looked at")
 
 
 class Picture(NamedTuple):
@@ -71,6 +73,7 @@ class HallucinationsResult:
       classes: what each feature detects; None: nothing in particular.
       num_steps: steps looked through.
       pictures: of the first rows.
+      seen: what it takes to look at the first rows.
     """
 
     rows: tuple[Mapping[str, Value], ...]
@@ -78,11 +81,21 @@ class HallucinationsResult:
     classes: tuple[str | None, ...]
     num_steps: int
     pictures: tuple[Picture, ...]
+    seen: Seen
 
     @property
     def table(self) -> Table:
         """A row for each hallucination."""
         return Table(_COLUMNS, self.rows)
+
+    def linked_table(self, links: Mapping[int, str]) -> Table:
+        """The same with links to where hallucinations can be looked at.
+
+        Args:
+          links: by the places of the rows.
+        """
+        rows = [{**row, _LINK.name: links.get(place)} for place, row in enumerate(self.rows)]
+        return Table((*_COLUMNS, _LINK), tuple(rows))
 
     @property
     def trial_table(self) -> Table:
@@ -138,6 +151,7 @@ def study_hallucinations(
         classes=tuple(found["classes"]),
         num_steps=found["num_steps"],
         pictures=pictures,
+        seen=Seen.from_json(found["seen"]),
     )
 
 

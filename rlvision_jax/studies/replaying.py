@@ -1,7 +1,7 @@
 """Played levels once more with frames, values and advantages. (Host only.)"""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -32,6 +32,9 @@ def replay(
     agent_config: Mapping[str, Any],
     level_seed: int,
     actions: Sequence[int],
+    *,
+    complete: bool = True,
+    watch: Callable[[HostEnv], None] = lambda env: None,
 ) -> Played:
     """Plays a level again by the actions that were taken in it.
 
@@ -42,14 +45,16 @@ def replay(
         they are the same in every bit, and Procgen's is played, from a changed beginning where
         levels are changed.
       level_seed: the level's.
-      actions: from its beginning to its end.
+      actions: from its beginning to its end, or, unless `complete`, to some step before.
+      complete: whether the level must end with the last action.
+      watch: called with the game before each action.
 
     Returns:
-      The level as a play of one environment, which ends with the level.
+      The level as a play of one environment, which ends with the actions.
 
     Raises:
       ValueError: if objects are invisible in the agent's environment, which Procgen cannot show,
-        or the level does not end with the last action.
+        or the level ends before the last action, or, if `complete`, not with it.
     """
     options = dict(agent_config["env_options"])
     if options.get("invisible"):
@@ -67,17 +72,20 @@ def replay(
             step = env.observe()
         observations, steps = [], []
         for action in actions:
+            watch(env)
             observations.append(step.observation[0].copy())
             step = env.step(np.asarray([action], np.int32))
             steps.append(step)
     finally:
         env.close()
     over = np.stack([step.terminated | step.truncated for step in steps])
-    if not over[-1].all() or over[:-1].any():
+    if over[:-1].any() or (complete and not over[-1].all()):
         raise ValueError(f"level {level_seed} does not end with the last of {len(actions)} actions")
-    frames = np.stack(observations)
+    # The frame that the last action led to says what was still to come.
+    frames = np.stack([*observations, step.observation[0]])
     with forward_pass(policy) as forward:
         logits, values = (array[: len(frames)] for array in forward(params, padded(frames)))
+    frames, logits = frames[:-1], logits[:-1]
     return Played(
         observations=frames[:, None],
         actions=np.asarray(actions, np.int32)[:, None],
@@ -87,8 +95,8 @@ def replay(
         level_complete=np.stack([step.level_complete for step in steps]),
         level_seeds=np.full((len(actions), 1), level_seed, np.int32),
         policy_logits=logits[:, None],
-        values=values[:, None],
-        bootstrap_values=np.zeros(1, np.float32),
+        values=values[:-1, None],
+        bootstrap_values=values[-1:],
     )
 
 

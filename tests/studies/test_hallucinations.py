@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from coin_seer import AGENT_CONFIG, COLOURS, POLICY, SEEN
 
 from rlvision_jax import envs
 from rlvision_jax.envs.procgen import decode_state
+from rlvision_jax.interface import build_hallucinations, hallucination_links, validate
 from rlvision_jax.studies import Cells
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
 from rlvision_jax.studies.hallucinations import draw_hallucinations, study_hallucinations
@@ -61,12 +63,20 @@ def test_an_agent_that_sees_what_is_there_hallucinates_nothing(result):
     assert b"no hallucination in 256 steps" in draw_hallucinations(result)
 
 
-def test_an_agent_that_takes_saws_for_crates_is_caught(tmp_path):
-    misled = COLOURS.copy()
+@pytest.fixture(scope="module")
+def misled(tmp_path_factory):
+    """An agent that takes saws for crates, and its study."""
+    params = COLOURS.copy()
     # Saws have this colour at every second step: the value flickers.
-    misled[SEEN.index("crate"), 1] = COLOURS[SEEN.index("saw"), 1]
+    params[SEEN.index("crate"), 1] = COLOURS[SEEN.index("saw"), 1]
     config = dataclasses.replace(CONFIG, num_trajectories=12, planted=(), num_pictures=2)
-    found = study_hallucinations(POLICY, misled, AGENT_CONFIG, config, cells=Cells(tmp_path))
+    cells = Cells(tmp_path_factory.mktemp("cells"))
+    found = study_hallucinations(POLICY, params, AGENT_CONFIG, config, cells=cells)
+    return (POLICY, params, AGENT_CONFIG), found
+
+
+def test_an_agent_that_takes_saws_for_crates_is_caught(misled):
+    _, found = misled
     crates = [row for row in found.rows if row["object_class"] == "crate"]
     assert crates
     assert {row["instead"] for row in crates} == {"saw"}
@@ -126,3 +136,46 @@ def test_planting_draws_with_one_game():
     with pytest.raises(ValueError, match="environment of one game; got 2"):
         plant(env, [env.get_state()], "coin", num_cases=1, margin=0)
     env.close()
+
+
+def test_hallucinations_can_be_looked_at(misled):
+    """The levels played again show at each bookmark the frame that the study looked at."""
+    agent, found = misled
+    report = build_hallucinations(agent, found, title="misled")
+    validate(report)
+    assert len(report.bookmarks) == min(len(found.rows), CONFIG.gallery)
+    first = report.bookmarks[0]
+    row = found.rows[0]
+    assert first.kind == f"hallucinated {row['object_class']}"
+    assert first.note.startswith(f"feature {row['feature']} in {row['instead']}, ")
+    shown = report.trajectories[first.trajectory]
+    np.testing.assert_array_equal(shown.observations[first.step], found.pictures[0].observation)
+    attribution = shown.attributions[0].maps[first.step, ..., row["feature"] - 1]
+    # Written with five digits; the same sums in batches of other sizes.
+    np.testing.assert_allclose(attribution, found.pictures[0].attribution, atol=1e-4)
+    assert report.layers[0].features[row["feature"] - 1].name == row["object_class"]
+    for bookmark, row in zip(report.bookmarks, found.rows, strict=False):
+        trajectory = report.trajectories[bookmark.trajectory]
+        assert trajectory.level_seeds[bookmark.step] == row["level_seed"]
+        assert trajectory.values[bookmark.step] == pytest.approx(row["value"], abs=1e-3)
+        assert trajectory.advantages[bookmark.step] == pytest.approx(row["advantage"], abs=1e-2)
+
+
+def test_links_show_the_feature_alone_and_mark_its_class(misled):
+    _, found = misled
+    links = hallucination_links(found)
+    assert sorted(links) == list(range(min(len(found.rows), CONFIG.gallery)))
+    page, _, fragment = links[0].partition("#")
+    fields = parse_qs(fragment)
+    row = found.rows[0]
+    assert page == "gallery/index.html"
+    assert fields["object"] == [row["object_class"]]
+    others = {str(feature) for feature in (1, 2, 3)} - {str(row["feature"])}
+    assert set(fields["hide"][0].split()) == others
+    table = found.linked_table(links)
+    assert [row["gallery"] for row in table.rows][: len(links)] == list(links.values())
+
+
+def test_without_a_hallucination_there_is_nothing_to_show(result):
+    with pytest.raises(ValueError, match="no hallucination is kept; nothing to show"):
+        build_hallucinations((POLICY, COLOURS, AGENT_CONFIG), result, title="")

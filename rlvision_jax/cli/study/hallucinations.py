@@ -8,7 +8,10 @@ from typing import Annotated
 import tyro
 
 from rlvision_jax import checkpoint
-from rlvision_jax.cli.study.folder import study_agent
+from rlvision_jax.cli.console import agent_folder, num_threads, stages
+from rlvision_jax.cli.study.folder import open_folder, print_outcome
+from rlvision_jax.interface import build_hallucinations, hallucination_links, write_report
+from rlvision_jax.studies import provenance
 from rlvision_jax.studies.hallucination_search import HallucinationsConfig
 from rlvision_jax.studies.hallucinations import draw_hallucinations, study_hallucinations
 
@@ -19,8 +22,8 @@ class HallucinationsCommand:
 
     Attributes:
       agent: folder of the agent, or the name of a shipped one.
-      out: folder for table.csv, table.json, figure.svg, and planted.csv: the finder's precision
-        and recall on planted cases.
+      out: folder for table.csv, table.json, figure.svg, planted.csv (the finder's precision and
+        recall on planted cases), and gallery/index.html, which shows the largest.
       study: what is played and looked through.
     """
 
@@ -32,15 +35,32 @@ class HallucinationsCommand:
 
     def run(self) -> int:
         """Plays, looks, writes, and prints the table and the folder."""
-        result = study_agent(
-            "hallucinations",
-            self.agent,
-            self.out,
-            self.study,
-            study_hallucinations,
-            draw_hallucinations,
-            lambda result: {"planted": result.trial_table},
+        agent = checkpoint.load(agent_folder(self.agent))
+        folder = open_folder(self.out, "hallucinations")
+        with stages() as bars:
+            result = study_hallucinations(
+                *agent,
+                self.study,
+                cells=folder.cells,
+                num_threads=num_threads(),
+                notify=bars.notify,
+            )
+            if result.seen.stretches:
+                gallery = build_hallucinations(
+                    agent,
+                    result,
+                    title=f"hallucinations of {self.agent}",
+                    notify=bars.notify,
+                )
+                write_report(gallery, self.out / "gallery", agent=agent)
+        made_by = provenance(*agent, self.study, command=sys.argv[1:])
+        folder.write(
+            result.linked_table(hallucination_links(result)),
+            draw_hallucinations(result),
+            made_by,
+            more={"planted": result.trial_table},
         )
+        print_outcome(folder)
         found = ", ".join(str(name or "nothing") for name in result.classes)
         print(
             f"{len(result.rows)} in {result.num_steps:,} steps; features detect {found}",

@@ -120,6 +120,8 @@ export interface Bookmark {
   kind: string;
   trajectory: number;
   step: number;
+  /** What it shows; absent or empty: its advantage is given. */
+  note?: string;
 }
 
 /** An episode that did not reach its goal; `step` is its last one. */
