@@ -14,6 +14,7 @@ _LEVELS = {
     "_types": 0,
     "_checks": 0,
     "_extras": 0,
+    "_memory": 0,
     "_version": 0,
     "_loops": 0,
     "_nodes": 1,

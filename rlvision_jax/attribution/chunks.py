@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from rlvision_jax._checks import check_at_least
+from rlvision_jax._memory import let_freed_memory_stay
 
 # Frames per chunk and device. On CPU the activations of a chunk should stay near a core's caches;
 # an accelerator wants enough work per kernel.
@@ -74,21 +75,11 @@ def map_chunks(
     # On an accelerator one thread copies while the other one's chunk is computed.
     on_cpu = jax.default_backend() == "cpu" and len(devices) == 1
     if on_cpu:
-        _let_freed_memory_stay()
+        let_freed_memory_stay()
     with ThreadPoolExecutor((os.cpu_count() or 1) if on_cpu else 2) as threads:
         for _ in threads.map(run, range(0, num_frames, size)):
             pass
     return whole
-
-
-def _let_freed_memory_stay() -> None:
-    """Spares every chunk the page faults of memory that the one before gave back to the system.
-
-    They take a fifth of the time of attribution. glibc keeps freed memory up to twice the size of
-    the largest block freed so far, of at most 32 MiB; so one such block, never written to, is
-    enough. Elsewhere nothing happens.
-    """
-    np.empty(2**25 - 2**16, np.uint8)
 
 
 def _filled(x: np.ndarray, size: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from rlvision_jax._memory import let_freed_memory_stay
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
 
@@ -32,6 +33,8 @@ def forward_pass(policy: VisionPolicy) -> Iterator[Forward]:
       policy: what is applied.
     """
     num_threads = os.cpu_count() or 1
+    if jax.default_backend() == "cpu":
+        let_freed_memory_stay()
     if jax.default_backend() != "cpu" or num_threads == 1:
         yield functools.partial(_apply, policy)
     else:
