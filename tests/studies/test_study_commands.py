@@ -124,7 +124,10 @@ def test_hallucinations_writes_tables_and_figure(agent, tmp_path):
     assert status([*arguments, "--num-features", "3"]) == 0
     content = json.loads((out / "table.json").read_text())
     assert content["provenance"]["config"]["num_steps"] == 24
-    assert len(read(out / "table.csv")) == len(content["rows"])
+    rows = read(out / "table.csv")
+    assert len(rows) == len(content["rows"])
+    assert all(row["gallery"].startswith("gallery/index.html#") for row in rows[:24])
+    assert (out / "gallery" / "index.html").exists() == bool(rows)
     assert {row["object_class"] for row in read(out / "planted.csv")} == {"coin", "saw"}
     assert b"<svg" in (out / "figure.svg").read_bytes()
 
