@@ -62,7 +62,7 @@ def served(session, folder):
             time.sleep(0.01)
         yield Served(
             f"http://127.0.0.1:{port}/?token=a-token",
-            lambda name, asked: worker.submit(getattr(session, name), asked).result(),
+            lambda name, *asked: worker.submit(getattr(session, name), *asked).result(),
         )
         server.should_exit = True
         thread.join()
@@ -411,6 +411,25 @@ def test_the_recorded_actions_by_hand_lead_to_the_recorded_end(open_page, served
     page.get_by_role("button", name="Undo").click()
     stage(page)
     expect(page.get_by_role("button", name="Agent plays")).to_be_enabled()
+
+
+def test_of_another_game_only_pixels_are_changed(open_page, served, saw):
+    step, _ = saw
+    page = open_page()
+    about = served.ask("about") | {"scene": False, "reason": "scenes <b>cannot</b> be edited"}
+    page.route("**/live/about", lambda route: route.fulfill(json=about))
+    page.evaluate(f"location.hash = '{fragment(step, '')}'")
+    expect(
+        page.get_by_text("scenes <b>cannot</b> be edited. Pixels can be painted")
+    ).to_be_visible()
+    tools = page.get_by_role("group", name="Tools").get_by_role("button")
+    assert tools.all_inner_texts() == ["Brush"]
+    for name in ("Agent plays", "Play by hand", "lava"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    recorded = stage(page)
+    page.mouse.click(*place_of(page, (0.5, 0.9, 0.5, 0.9)))
+    painted = np.argwhere((stage(page) != recorded).any(-1))
+    np.testing.assert_array_equal(stage(page), served.frame(step, blank(painted)))
 
 
 def test_a_link_restores_the_moment_and_the_next_one_leaves_it(open_page, served, saw):
