@@ -1,5 +1,6 @@
 """Runs the live server until it is stopped. (Host only.)"""
 
+import gc
 import socket
 import threading
 import webbrowser
@@ -98,6 +99,10 @@ def serve(
         token = new_token()
         with ThreadPoolExecutor(1, "rlvision") as worker:
             session = _prepared(worker, shown, agents, notify)
+            # What was made so far stays. To look through it for garbage takes half a second,
+            # which some answer would have to wait for.
+            gc.collect()
+            gc.freeze()
             with closing(session):
                 app = make_app(session, files, worker, token=token, host=host, port=port)
                 name = "localhost" if host in ("0.0.0.0", "::") else host
