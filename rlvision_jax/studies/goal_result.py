@@ -191,7 +191,7 @@ def _draw_places(axis: Any, features: list[Mapping[str, Value]]) -> None:
     titles = [f"feature {row['feature']} ({row['object_class'] or 'none'})" for row in features]
     axis.set_yticks(range(len(features)), titles, fontsize=8)
     axis.invert_yaxis()
-    axis.set_xlabel("attribution there beyond chance, % of the feature's")
+    axis.set_xlabel("attribution beyond chance, %")
     axis.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1))
 
 
