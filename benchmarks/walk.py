@@ -139,8 +139,8 @@ def served(report: Path) -> Iterator[str]:
             server.send_signal(signal.SIGINT)
 
 
-def record(report: Path, out: Path, *, failure: int, lead: int) -> None:
-    """Takes the walk and writes it as an animated picture."""
+def record(report: Path, out: Path, picture: Path, *, failure: int, lead: int) -> None:
+    """Takes the walk; writes it as an animation, and the editor once the saw is removed."""
     from PIL import Image
     from playwright import sync_api
 
@@ -154,8 +154,10 @@ def record(report: Path, out: Path, *, failure: int, lead: int) -> None:
         page.goto(address)
         for stage in walk(page, failure=failure, lead=lead):
             page.wait_for_timeout(60)  # until it is painted
-            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-            pictures.append(_captioned(picture, stage.caption))
+            screenshot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            if stage.name == "removed":
+                screenshot.save(picture, optimize=True)
+            pictures.append(_captioned(screenshot, stage.caption))
             durations.append(stage.milliseconds)
         browser.close()
     pictures[0].save(
@@ -181,20 +183,28 @@ def _captioned(picture: Any, caption: str) -> Any:
 
 
 def main() -> None:
-    """Writes docs/walk.webp."""
+    """Writes docs/walk.webp and docs/editor.png."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", nargs="?", type=Path, help="of `rlvision demo`")
     parser.add_argument("--failure", type=int, default=1, help="which of those by saws, from 0")
     parser.add_argument("--lead", type=int, default=4, help="steps before its end")
     parser.add_argument("--out", type=Path, default=Path("docs/walk.webp"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/editor.png"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = arguments.report
         if report is None:
             report = Path(folder) / "report"
             subprocess.run([*_COMMAND, "demo", "--out", str(report)], check=True)
-        record(report, arguments.out, failure=arguments.failure, lead=arguments.lead)
-    print(f"{arguments.out}: {arguments.out.stat().st_size:,} bytes")
+        record(
+            report,
+            arguments.out,
+            arguments.picture,
+            failure=arguments.failure,
+            lead=arguments.lead,
+        )
+    for file in (arguments.out, arguments.picture):
+        print(f"{file}: {file.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
