@@ -6,7 +6,14 @@ import pytest
 from rlvision_jax.interface import Bookmark, Trajectory, advantage_bookmarks
 
 # What these tests need not bring to another length.
-_LEFT_OUT = {"label", "attributions", "object_masks", "human_frames"}
+_LEFT_OUT = {
+    "label",
+    "attributions",
+    "object_masks",
+    "human_frames",
+    "agent",
+    "counterpart",
+}
 
 
 def with_advantages(trajectory, advantages, ended):

@@ -30,7 +30,7 @@ def test_the_cause_is_found_by_playing_the_level_again(report):
     num_steps = 30
     first = report.trajectories[0]
     names = {field.name for field in dataclasses.fields(first)}
-    names -= {"label", "attributions", "object_masks", "human_frames"}
+    names -= {"label", "attributions", "object_masks", "human_frames", "agent", "counterpart"}
     longer = {name: np.repeat(getattr(first, name), 2, axis=0)[:num_steps] for name in names}
     longer |= {
         "actions": np.full(num_steps, _RIGHT_UP, np.int32),
