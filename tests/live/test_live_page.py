@@ -130,11 +130,18 @@ def stage(page):
     return np.array(canvas.evaluate(READ_PIXELS), float).reshape(*size, 4)[..., :3]
 
 
-def edits_in(page):
-    """What the address says of edits, once it has followed."""
-    page.wait_for_timeout(400)
-    found = re.search("edit=([^&]*)", page.url)
-    return found and found[1]
+def expect_edits(page, edits):
+    """What the address says of edits, once it has followed; None: nothing."""
+    pattern = "^(?!.*edit=)" if edits is None else re.escape(f"&edit={edits}") + "$"
+    expect(page).to_have_url(re.compile(pattern))
+
+
+def eventually(is_so):
+    """Waits until something is so; fails if it never is."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def place_of(page, box):
@@ -204,10 +211,10 @@ def test_a_removed_saw_is_gone_and_every_number_is_the_servers(open_page, served
     np.testing.assert_array_equal(stage(page), served.frame(step))
     page.keyboard.press("Control+y")
     np.testing.assert_array_equal(stage(page), frame)
-    assert edits_in(page) == f"remove_saw*{row}*{column}"
+    expect_edits(page, f"remove_saw*{row}*{column}")
     page.get_by_role("button", name="Back to the recording").click()
     expect(page.get_by_role("button", name="Edit this moment")).to_be_focused()
-    assert edits_in(page) is None
+    expect_edits(page, None)
 
 
 def test_the_overlays_are_drawn_as_everywhere_on_the_page(open_page, served, saw):
@@ -320,7 +327,7 @@ def test_cells_are_filled_by_pointer_and_by_keyboard(open_page, served, saw):
     page.keyboard.press("Enter")
     crate = {"edit": "add_crate", "cell": [row + 1, column]}
     np.testing.assert_array_equal(stage(page), served.frame(step, lava, crate))
-    assert edits_in(page) == f"set_cell*{row}*{column}*lava+add_crate*{row + 1}*{column}"
+    expect_edits(page, f"set_cell*{row}*{column}*lava+add_crate*{row + 1}*{column}")
 
 
 def test_what_the_server_refuses_is_said_and_not_done(open_page, served, games, saw):
@@ -330,7 +337,7 @@ def test_what_the_server_refuses_is_said_and_not_done(open_page, served, games, 
     page = open_page(fragment(step, f"add_enemy*{column}.5*{row}"))
     expect(page.get_by_role("alert")).to_contain_text("Not done. an enemy cannot stand in a wall")
     np.testing.assert_array_equal(stage(page), served.frame(step))
-    assert edits_in(page) == ""
+    expect_edits(page, "")
     # Chromium tells of every refusal.
     assert [message for message in page.messages if "400 (Bad Request)" not in message] == []
     page.messages.clear()
@@ -379,7 +386,6 @@ def test_the_agent_plays_on_and_its_play_is_scrubbed(open_page, served, saw):
     scrubber.fill("3")
     np.testing.assert_array_equal(stage(page), frames[2])
     actions = [{"action": action} for action in played["actions"]]
-    assert len(edits_in(page)) > 0
     np.testing.assert_array_equal(stage(page), served.frame(step, *actions[:3]))
     page.get_by_role("button", name="Redo").click()
     np.testing.assert_array_equal(stage(page), frames[7])
@@ -489,8 +495,6 @@ def test_a_score_of_choice_beside_the_value(open_page, served, saw):
     canvas = page.get_by_role("figure", name="Positive attribution now").locator("canvas")
     everything = canvas.evaluate(READ_PIXELS)
     page.get_by_role("list", name="Features before and now").get_by_role("listitem").nth(1).hover()
-    page.wait_for_timeout(100)
-    assert canvas.evaluate(READ_PIXELS) != everything
+    eventually(lambda: canvas.evaluate(READ_PIXELS) != everything)
     page.mouse.move(5, 5)
-    page.wait_for_timeout(100)
-    assert canvas.evaluate(READ_PIXELS) == everything
+    eventually(lambda: canvas.evaluate(READ_PIXELS) == everything)
