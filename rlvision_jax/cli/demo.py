@@ -31,7 +31,8 @@ class DemoCommand:
         )
         print(
             f"attributing its value to layer {middle_layer(policy)}, in {_REPORT.num_features} "
-            "features; open the page below in a browser",
+            "features; open the page below in a browser, or edit its frames by: "
+            f"rlvision view {self.out}",
             flush=True,
         )
         print(make_report(_AGENT, self.out, _REPORT))
