@@ -94,7 +94,7 @@ def make_app(
         if found is None:
             return refusal(
                 f"the report has no file {request.url.path[:200]}; expected one that its "
-                "report.json lists",
+                "report.json lists, undamaged",
                 404,
             )
         content, media_type = found

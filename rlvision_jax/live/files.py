@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from rlvision_jax.interface.files import read_listing
-from rlvision_jax.interface.layout import is_data_file
+from rlvision_jax.interface.layout import from_script, is_data_file, to_script
 
 LIVE_MARK = '<meta name="rlvision-live" />'
 """By this in its head the page knows that it may ask the server."""
@@ -45,7 +45,9 @@ class ReportFiles:
           path: as it stands in the address, without the first slash; empty: the page.
 
         Returns:
-          None if the report lists no such file, it is missing, or it is a link out of the folder.
+          None if the report lists no such file, it is missing or damaged, or it is a link out of
+          the folder. Data files are read and written anew, so that what is more than data in them
+          never reaches the page.
         """
         path = path or "index.html"
         media_type = _TYPES.get(Path(path).suffix, "application/octet-stream")
@@ -56,7 +58,10 @@ class ReportFiles:
         file = (self._folder / path).resolve()
         if not file.is_relative_to(self._folder) or not file.is_file():
             return None
-        return file.read_bytes(), media_type
+        try:
+            return to_script(path, from_script(path, file.read_bytes())), media_type
+        except ValueError:
+            return None
 
 
 def _made_live(page: bytes) -> bytes:

@@ -210,6 +210,18 @@ def test_nothing_else_is_served(client, path):
     refused(client.get(path), 404, "the report has no file")
 
 
+@pytest.mark.parametrize("script", ["fetch('/live/about');", "{};fetch('/live/about'", ""])
+def test_scripts_of_a_foreign_report_never_reach_the_page(client, folder, script):
+    listed = folder / "data" / "observations-1.js"
+    content = listed.read_bytes()
+    call = 'rlvisionReceive("data/observations-1.js",'
+    listed.write_text(f"{call}{script});\n" if script else f"{call}{{}});\nfetch('/');\n")
+    try:
+        refused(client.get("/data/observations-1.js"), 404, "the report has no file")
+    finally:
+        listed.write_bytes(content)
+
+
 def test_a_link_out_of_the_report_is_not_served(client, folder, tmp_path):
     listed = folder / "data" / "observations-1.js"
     content = listed.read_bytes()
