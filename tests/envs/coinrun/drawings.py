@@ -1,5 +1,7 @@
 """Games to draw, and Procgen's pictures of them, for the tests of what is drawn."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
@@ -90,7 +92,9 @@ def scribbled(count: int, seed: int = 0) -> t.State:
 
 def procgen_options(config: CoinRunConfig) -> dict:
     """The config as options of Procgen's environment."""
-    options = {name: value for name, value in vars(config).items() if name != "invisible"}
+    # What the device alone has stays at its default here.
+    known = {field.name for field in dataclasses.fields(ProcgenConfig)}
+    options = {name: value for name, value in vars(config).items() if name in known}
     return {"game": "coinrun", "num_threads": 1, **options}
 
 
