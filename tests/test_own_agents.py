@@ -31,6 +31,7 @@ def test_linen_example_writes_a_report(tmp_path, monkeypatch):
     assert report.trajectories[0].attributions[0].maps.shape == (32, 8, 8, 4)
 
 
+@pytest.mark.slow
 def test_nnx_example_finds_features():
     names = run("Flax NNX")
     components = names["directions"].nmf.components
@@ -38,6 +39,7 @@ def test_nnx_example_finds_features():
     assert (components >= 0).all()
 
 
+@pytest.mark.slow
 def test_equinox_example_attributes():
     names = run("Equinox")
     assert names["attribution"].shape == (8, 8, 8, 16)

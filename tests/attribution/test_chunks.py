@@ -83,6 +83,7 @@ np.save(sys.argv[1], attribute(policy, params, frames, "conv1", "value", batch_s
 """
 
 
+@pytest.mark.slow
 def test_two_devices_find_what_one_finds(tmp_path):
     policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
     params = jax.jit(policy.init)(jax.random.key(0))

@@ -56,6 +56,7 @@ def test_tensors_of_torch_are_read(state_dict):
         np.testing.assert_array_equal(ours, other)
 
 
+@pytest.mark.slow
 def test_an_imported_agent_is_explained_at_a_signed_layer(state_dict, golden):
     small = {**state_dict, "network.5.weight": state_dict["network.5.weight"][:, : 32 * 2 * 2]}
     policy, params = from_cleanrl(small, observation_shape=(16, 16, 3))

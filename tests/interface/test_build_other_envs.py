@@ -47,7 +47,12 @@ def _agent(num_actions, shape):
     ("name", "shape", "action_names"),
     [
         ("atari:pong", (84, 84, 4), ("none", "fire", "right", "left", "right+fire", "left+fire")),
-        ("gymnax:Breakout-MinAtar", (10, 10, 4), ("none", "left", "right")),
+        pytest.param(
+            "gymnax:Breakout-MinAtar",
+            (10, 10, 4),
+            ("none", "left", "right"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_reports_show_frames_as_people_see_them(tmp_path, name, shape, action_names):

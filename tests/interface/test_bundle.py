@@ -39,6 +39,7 @@ def test_the_committed_bundle_equals_a_fresh_build(npm):
         assert same, f"{path.name} is out of date: run `npm ci && npm run build` in web/"
 
 
+@pytest.mark.slow
 def test_types_and_markup_of_the_page_pass_their_checks(npm):
     npm("run", "check")
 

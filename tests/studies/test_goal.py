@@ -124,6 +124,7 @@ def test_changed_levels_are_shown_as_they_were_played(written):
         replay(policy, params, agent_config, seed, actions)
 
 
+@pytest.mark.slow
 def test_steps_lead_to_the_moved_coin_in_procgen_too(blind_runner):
     """The device's physics says after how many steps; Procgen plays them from the changed level."""
     policy, params, agent_config = blind_runner

@@ -117,6 +117,7 @@ def test_stopped_and_killed_runs_continue_exactly(tmp_path, assert_same_tree):
         assert_same_agent(tmp_path / name, tmp_path / "whole", assert_same_tree)
 
 
+@pytest.mark.slow
 def test_device_and_host_report_the_same_things_and_both_learn(tmp_path, request):
     # An episode of n steps returns n / 4 by chance and n when every signal is named; 7 levels of
     # 2 to 4 steps.
@@ -158,7 +159,7 @@ def test_members_equal_the_runs_trained_alone(tmp_path):
     assert len(set(returns)) == 4, "members must differ for the test to mean something"
 
 
-@pytest.mark.parametrize("path", ["on_device", "on_host"])
+@pytest.mark.parametrize("path", ["on_device", pytest.param("on_host", marks=pytest.mark.slow)])
 def test_stopped_and_killed_populations_continue_exactly(tmp_path, path, request, assert_same_tree):
     request.getfixturevalue(path)
     seeds = [3, 5]

@@ -98,6 +98,7 @@ def test_update_equals_the_host_update_on_one_minibatch():
         )
 
 
+@pytest.mark.slow
 def test_only_the_last_hundred_episodes_leave_the_device_in_order_of_time():
     config = with_ppo(num_envs=30)
     trainer = DeviceTrainer(config, signal_env.make())

@@ -44,7 +44,10 @@ def play_side_by_side(num_steps, **options):
     [
         {"distribution_mode": "hard", "seed": 1},
         {"distribution_mode": "easy", "seed": 2, "num_levels": 7, "start_level": 1000},
-        {"distribution_mode": "hard", "use_sequential_levels": True, "debug_mode": 2},
+        pytest.param(
+            {"distribution_mode": "hard", "use_sequential_levels": True, "debug_mode": 2},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["hard", "easy, seven levels", "sequential, no pits"],
 )
@@ -78,6 +81,7 @@ def test_coinrun_is_a_device_environment(env):
     assert (env.name, env.num_actions, env.observation_shape) == ("coinrun", 15, (64, 64, 3))
 
 
+@pytest.mark.slow
 def test_games_of_a_batch_do_not_know_of_each_other(env):
     """A game alone, through its resets, is the same game in a batch, and in a batch of batches."""
     rng = np.random.default_rng(1)

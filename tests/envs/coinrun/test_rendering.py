@@ -108,6 +108,7 @@ def test_neighbours_in_the_batch_do_not_matter(load):
     np.testing.assert_array_equal(rendered(load(HARD), HARD, states)[3], alone)
 
 
+@pytest.mark.slow
 def test_batches_of_batches_are_drawn_alike(load):
     states = scribbled(BATCH, seed=4)
     nested = jax.tree.map(lambda field: field.reshape(4, 8, *field.shape[1:]), states)
