@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from small_reports import AGENT, CONFIG
 
 from rlvision_jax import envs, models, training
 from rlvision_jax.attribution import attribute_scores
@@ -15,22 +16,7 @@ from rlvision_jax.interface.config import chosen_layers
 from rlvision_jax.interface.recording import RecordingEnv, marks_objects
 from rlvision_jax.training import played_advantages
 
-_CONFIG = ReportConfig(
-    layers=("conv2", "pixels"),
-    scores=("value", "right|right+up"),
-    num_features=3,
-    num_trajectories=2,
-    num_steps=8,
-    num_frames=12,
-    frame_interval=2,
-    num_envs=4,
-    num_examples=4,
-    num_position_examples=6,
-    num_integration_steps=50,
-    rule="midpoint",
-    human=True,
-)
-_AGENT = {"env": "procgen:coinrun", "env_options": {"distribution_mode": "easy"}}
+_CONFIG = dataclasses.replace(CONFIG, human=True)
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +27,14 @@ def agent():
 
 @pytest.fixture(scope="module")
 def report(agent):
-    return build_report(*agent, _AGENT, _CONFIG, title="untrained")
+    return build_report(*agent, AGENT, _CONFIG, title="untrained")
 
 
 def test_report_is_valid_and_says_what_made_it(agent, report):
     validate(report)
     assert report.provenance["report"]["rule"] == "midpoint"
     assert report.provenance["policy"]["name"] == "nature"
-    assert report.provenance["agent"] == _AGENT
+    assert report.provenance["agent"] == AGENT
     assert [layer.name for layer in report.layers] == ["pixels", "conv2"]
     assert len(report.layers[1].features) == 3
     assert [score.name for score in report.scores] == ["value", "right | right+up logits"]

@@ -5,29 +5,14 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from small_reports import AGENT, CONFIG
 
 from rlvision_jax import editing, models
-from rlvision_jax.interface import ReportConfig, build_report, read_report, validate, write_report
+from rlvision_jax.interface import build_report, read_report, validate, write_report
 from rlvision_jax.interface.agents import share_network
 from rlvision_jax.interface.pairs import paired
 
-# Shapes and options of test_build.py, whose programs are these.
-_CONFIG = ReportConfig(
-    layers=("conv2", "pixels"),
-    scores=("value", "right|right+up"),
-    num_features=3,
-    num_trajectories=2,
-    num_steps=8,
-    num_frames=12,
-    frame_interval=2,
-    num_envs=4,
-    num_examples=4,
-    num_position_examples=6,
-    num_integration_steps=50,
-    rule="midpoint",
-    objects=False,
-)
-_ENV = {"env": "procgen:coinrun", "env_options": {"distribution_mode": "easy"}}
+_CONFIG = dataclasses.replace(CONFIG, objects=False)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +22,9 @@ def agents():
     direction = np.eye(policy.layer_shape("conv2")[-1], dtype=np.float32)[5]
     edited = editing.project_out(policy, params, "conv2", direction)
     return {
-        "first": (policy, params, _ENV),
-        "edited": (policy, edited, _ENV),
-        "another": (policy, policy.init(jax.random.key(4)), _ENV),
+        "first": (policy, params, AGENT),
+        "edited": (policy, edited, AGENT),
+        "another": (policy, policy.init(jax.random.key(4)), AGENT),
     }
 
 
@@ -113,7 +98,7 @@ def test_an_edit_shares_its_network_and_a_stranger_does_not(agents):
     wider = models.make("nature", num_actions=4)
     shapes = jax.eval_shape(wider.init, jax.random.key(0))
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-    assert not share_network(agents["first"], (wider, zeros, _ENV))
+    assert not share_network(agents["first"], (wider, zeros, AGENT))
 
 
 def test_other_levels_are_refused(report):
