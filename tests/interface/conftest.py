@@ -200,6 +200,7 @@ def open_page(browser):
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: addresses.append(request.url))
         page.goto(f"file://{folder}/index.html{fragment}")
+        page.locator("main").first.wait_for(state="attached")  # the report, or what is wrong
         return page
 
     yield open_page

@@ -88,6 +88,7 @@ def open_page(browser, served):
         page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda request: addresses.append(request.url))
         page.goto((address or served.address) + fragment)
+        page.locator("main").first.wait_for(state="attached")
         page.addresses, page.messages = addresses, messages
         return page
 
