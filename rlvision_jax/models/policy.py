@@ -1,6 +1,7 @@
 """Policy: a network with its observation format, and the split at named layers."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,8 +76,9 @@ class Policy:
             "observation_shape": list(self.observation_shape),
         }
 
+    @functools.partial(jax.jit, static_argnums=0)
     def init(self, key: Array) -> Params:
-        """Draws parameters; `key` is consumed."""
+        """Draws parameters; `key` is consumed. One compiled program."""
         return self.network.init(key, jnp.zeros((1, *self.observation_shape)))
 
     def apply(

@@ -319,7 +319,7 @@ def _untrained(config: TrainConfig) -> tuple[Any, Any, dict[str, Any]]:
     env.close()
     key: Array = jax.random.key(config.seed)
     agent_config = {"env": config.env, "env_options": dict(config.env_options)}
-    return policy, jax.jit(policy.init)(key), agent_config
+    return policy, policy.init(key), agent_config
 
 
 def _prefixed(name: str, notify: Notify) -> Notify:

@@ -100,13 +100,8 @@ def learning_rate(config: PPOConfig, step: int) -> float:
 
 def initial_learner(policy: Policy, config: PPOConfig, key: Array) -> LearnerState:
     """Fresh parameters and optimizer; `key` is consumed."""
-    params = _initial_params(policy, key)
+    params = policy.init(key)
     return LearnerState(params, make_optimizer(config).init(params), initial_scale(config.num_envs))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _initial_params(policy: Policy, key: Array) -> Params:
-    return policy.init(key)
 
 
 def make_update(policy: Policy, config: PPOConfig, *, compiled: bool | None = None) -> Update:

@@ -31,7 +31,7 @@ def frames(golden):
 def tiny():
     """A small network and frames, for what does not depend on size."""
     policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     observations = np.random.default_rng(0).integers(0, 256, (7, 36, 36, 1), np.uint8)
     return policy, params, observations
 
@@ -73,7 +73,7 @@ def test_equals_integrated_gradients_frame_by_frame(tiny, rule):
 @pytest.mark.parametrize(("rule", "num_steps"), [*((rule, 1) for rule in RULES), ("midpoint", 5)])
 def test_reads_behind_pooling_are_taken_out_of_the_steps_whatever_the_rule(rule, num_steps):
     policy = models.make("clear", num_actions=2, observation_shape=(16, 16, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     observations = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 1), np.uint8)
     ours = attribute(policy, params, observations, "2b", "value", num_steps=num_steps, rule=rule)
 

@@ -77,7 +77,7 @@ from rlvision_jax.attribution.chunks import chunk_size
 assert jax.local_device_count() == 2
 assert chunk_size(7, 2) == 4
 policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
-params = jax.jit(policy.init)(jax.random.key(0))
+params = policy.init(jax.random.key(0))
 frames = np.random.default_rng(0).integers(0, 256, (7, 36, 36, 1), np.uint8)
 np.save(sys.argv[1], attribute(policy, params, frames, "conv1", "value", batch_size=2))
 """
@@ -86,7 +86,7 @@ np.save(sys.argv[1], attribute(policy, params, frames, "conv1", "value", batch_s
 @pytest.mark.slow
 def test_two_devices_find_what_one_finds(tmp_path):
     policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     frames = np.random.default_rng(0).integers(0, 256, (7, 36, 36, 1), np.uint8)
     done = subprocess.run(
         [sys.executable, "-c", _ON_TWO_DEVICES, tmp_path / "attributions.npy"],

@@ -21,7 +21,7 @@ SCORES = ("value", 0, 2, (0, 2), LogProbability(1), LogProbability((0, 2)))
 @pytest.fixture(scope="module")
 def tiny():
     policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     # Probabilities that differ, and biases, without which the network is linear along every line.
     random = np.random.default_rng(1)
     params = jax.tree.map(

@@ -14,7 +14,7 @@ PLACES = [("clear", "2b"), ("clear", "4a"), ("impala", "stack1"), ("nature", "co
 def make_policy():
     def make(name):
         policy = models.make(name, num_actions=3, observation_shape=(48, 48, 3))
-        return policy, jax.jit(policy.init)(jax.random.key(0))
+        return policy, policy.init(jax.random.key(0))
 
     return make
 

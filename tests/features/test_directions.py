@@ -12,7 +12,7 @@ from rlvision_jax.features import attribution_maps, feature_activations, find_di
 def tiny():
     """A small network and frames, for what does not depend on size."""
     policy = models.make("nature", num_actions=3, observation_shape=(36, 36, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     observations = np.random.default_rng(0).integers(0, 256, (9, 36, 36, 1), np.uint8)
     return policy, params, observations
 

@@ -25,7 +25,7 @@ def make_policy():
     def make(name):
         if name not in made:
             policy = models.make(name, num_actions=7)
-            made[name] = policy, jax.jit(policy.init)(jax.random.key(1))
+            made[name] = policy, policy.init(jax.random.key(1))
         return made[name]
 
     return make
@@ -113,7 +113,7 @@ def test_fresh_policies_are_near_uniform(make_policy):
 
 def test_a_key_decides_the_parameters():
     policy = models.make("nature", num_actions=2, observation_shape=(36, 36, 1))
-    first, again, other = (jax.jit(policy.init)(jax.random.key(seed)) for seed in (3, 3, 4))
+    first, again, other = (policy.init(jax.random.key(seed)) for seed in (3, 3, 4))
     assert jax.tree.all(jax.tree.map(jnp.array_equal, first, again))
     assert not jax.tree.all(jax.tree.map(jnp.array_equal, first, other))
 
@@ -128,7 +128,7 @@ def test_a_policy_is_compared_by_configuration_and_rebuilt_from_it():
 
 def test_other_observation_shapes():
     policy = models.make("clear", num_actions=2, observation_shape=(32, 48, 1))
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     logits, value = policy.apply(params, frames(2, (32, 48, 1)))
     assert logits.shape == (2, 2)
     assert value.shape == (2,)

@@ -24,7 +24,7 @@ AGENT = {"env": "procgen:coinrun", "env_options": {"num_levels": 5}}
 @pytest.fixture(scope="module")
 def agent():
     policy = models.make("nature", observation_shape=(36, 36, 3))
-    return policy, jax.jit(policy.init)(jax.random.key(0))
+    return policy, policy.init(jax.random.key(0))
 
 
 def named_features(seed):

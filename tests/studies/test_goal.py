@@ -45,7 +45,7 @@ COIN = CLASSES.index("coin")
 def written(blind_runner, tmp_path_factory):
     """The command's folder: the runner, whose values do depend on what it sees, on 24 levels."""
     policy, runner, config = blind_runner
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     params["params"]["heads"]["policy"] = runner["params"]["heads"]["policy"]
     options = {**config["env_options"], "use_backgrounds": False, "num_levels": 24}
     folder = tmp_path_factory.mktemp("goal")

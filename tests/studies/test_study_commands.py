@@ -22,7 +22,7 @@ def status(arguments):
 def agent(blind_runner, tmp_path_factory):
     """The runner, whose values do depend on what it sees."""
     policy, runner, config = blind_runner
-    params = jax.jit(policy.init)(jax.random.key(0))
+    params = policy.init(jax.random.key(0))
     params["params"]["heads"]["policy"] = runner["params"]["heads"]["policy"]
     folder = tmp_path_factory.mktemp("agents") / "agent"
     checkpoint.save(folder, policy, params, config)
