@@ -93,3 +93,21 @@ def test_hallucinations_lists_features_without_their_object():
         assert row["object_class"] == result.classes[row["feature"] - 1]
         assert row["instead"] != row["object_class"]
     assert [row["kind"] for row in result.trial_table.rows][-1] == "all"
+
+
+def test_diversity_scores_agents_of_few_and_many_levels():
+    names = runpy.run_path(str(_NOTEBOOKS / "diversity.py"))
+    result = names["result"]
+    assert result.table.column("levels") == [0, 2, 1000]
+    assert result.table.column("steps") == [0, 64, 64]
+    assert not result.missing
+    shutil.rmtree(names["folder"])
+
+
+def test_rating_tells_an_attentive_rater_from_another():
+    names = runpy.run_path(str(_NOTEBOOKS / "rating.py"))
+    assert len(names["key"]["items"]) == 8
+    found = {(row["first"], row["second"]): row["correlation"] for row in names["agreement"].rows}
+    assert found["automatic score", "Ada"] > 0.8
+    assert abs(found["automatic score", "Bo"]) < found["automatic score", "Ada"]
+    shutil.rmtree(names["folder"])

@@ -29,6 +29,8 @@ from rlvision_jax.studies.comparison import (
     compare_interpretability,
     draw_comparison,
 )
+from rlvision_jax.studies.diversity import DiversityConfig, study_diversity
+from rlvision_jax.studies.diversity_result import DiversityResult, draw_diversity
 from rlvision_jax.studies.editing import EditingConfig, study_editing
 from rlvision_jax.studies.editing_result import EditingResult, draw_editing
 from rlvision_jax.studies.failures import (
@@ -73,6 +75,7 @@ from rlvision_jax.studies.rating import RatedFeature, Rating, rating_page, read_
 from rlvision_jax.studies.receptive_fields import ReceptiveField, receptive_fields
 from rlvision_jax.studies.replaying import replay
 from rlvision_jax.studies.results import StudyFolder, provenance
+from rlvision_jax.studies.scored_features import FeaturesConfig
 from rlvision_jax.studies.scoring import FeatureScore, ScoreConfig, score_feature
 from rlvision_jax.studies.tables import Column, Table
 
@@ -81,12 +84,15 @@ __all__ = [
     "Cells",
     "Column",
     "ComparisonResult",
+    "DiversityConfig",
+    "DiversityResult",
     "EditingConfig",
     "EditingResult",
     "FailedEpisode",
     "FailuresConfig",
     "FailuresResult",
     "FeatureScore",
+    "FeaturesConfig",
     "FinderConfig",
     "GoalConfig",
     "GoalResult",
@@ -112,6 +118,7 @@ __all__ = [
     "classes_in_field",
     "compare_interpretability",
     "draw_comparison",
+    "draw_diversity",
     "draw_editing",
     "draw_failures",
     "draw_goal",
@@ -130,6 +137,7 @@ __all__ = [
     "sample_labelled_frames",
     "score_feature",
     "score_layer",
+    "study_diversity",
     "study_editing",
     "study_failures",
     "study_goal",
