@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from rlvision_jax.factorization.nnls import descend, solve_rows
+from rlvision_jax.factorization.nnls import descend, solve_block, solve_rows
 
 
 def problem(num_rows, num_features, num_channels, seed=0):
@@ -62,3 +62,15 @@ def test_a_sweep_never_raises_the_distance_and_ends_without_violation():
         assert (distance(new) <= distance(w) * (1 + 1e-5)).all()
         w = new
     assert (violation < 1e-4 * first).all()
+
+
+def test_nearly_parallel_components_do_not_change_what_a_block_leaves():
+    rows, components = problem(200, 4, 9)
+    components = np.concatenate([components, components[:1] * 1.001 + 1e-4])
+    w, statistics = solve_block(jnp.asarray(rows), jnp.asarray(components))
+    exact = np.stack([nnls(components.T.astype(float), row.astype(float))[0] for row in rows])
+    # The two may share what they explain differently; what is explained is the same.
+    assert np.abs(np.asarray(w.T) - exact).max() > 1e-2
+    left, left_exactly = (rows - each @ components for each in (np.asarray(w.T, float), exact))
+    np.testing.assert_allclose(left, left_exactly, atol=1e-2)
+    np.testing.assert_allclose(statistics.squares, (left_exactly**2).sum(), rtol=1e-5)
