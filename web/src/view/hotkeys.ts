@@ -29,11 +29,11 @@ const MOVING_KEYS: readonly Hotkey[] = [
 
 /** What changes how things are shown; these work in the editor too. */
 export const DISPLAY_KEYS: readonly Hotkey[] = [
-  { keys: ["1", "…", "9"], description: "show or hide a feature", matches: (event) => /^[1-9]$/.test(event.key), run: (view, event) => view.toggleFeature(Number(event.key) - 1) },
+  { keys: ["1", "…", "9"], description: "show or hide a feature", matches: (event) => /^[1-9]$/.test(event.key), run: (view, event) => view.toggle(Number(event.key) - 1) },
   { keys: ["shift", "1", "…", "9"], description: "examples of a feature", matches: (event) => event.shiftKey && /^Digit[1-9]$/.test(event.code), run: (view, event) => view.open(Number(event.code.slice(5)) - 1) },
   { keys: ["f"], description: "attribution over the frame, or alone", matches: key("f"), run: (view) => { view.onFrame = !view.onFrame; } },
   { keys: ["s"], description: "signs together or apart", matches: key("s"), run: (view) => { view.combineSigns = !view.combineSigns; } },
-  { keys: ["r"], description: "show or hide the residual", matches: key("r"), run: (view) => view.toggleResidual() },
+  { keys: ["r"], description: "show or hide the residual", matches: key("r"), run: (view) => view.toggle("residual") },
   { keys: ["?"], description: "this list", matches: key("?"), run: (view) => { view.helpOpen = !view.helpOpen; } },
 ];
 

@@ -169,12 +169,11 @@ export class View {
         residual: this.residualShown ? RESIDUAL_COLOR : null,
       };
     }
-    const shown = (index: number): boolean =>
-      this.isolated === null ? !this.hidden.has(index) : this.isolated === index;
-    const residual = this.isolated === null ? this.residualShown : this.isolated === "residual";
+    const shown = (channel: Channel): boolean =>
+      this.isolated === null ? this.shows(channel) : this.isolated === channel;
     return {
       features: this.features.map((feature, index) => (shown(index) ? feature.color : null)),
-      residual: residual ? RESIDUAL_COLOR : null,
+      residual: shown("residual") ? RESIDUAL_COLOR : null,
     };
   }
 
@@ -231,14 +230,18 @@ export class View {
   open(feature: number): void {
     if (this.features[feature]?.thumbnails.count) this.openFeature = feature;
   }
-  toggleFeature(feature: number): void {
-    if (feature >= this.features.length) return;
-    const hidden = new Set(this.hidden);
-    if (!hidden.delete(feature)) hidden.add(feature);
-    this.hidden = hidden;
+  /** Whether a channel of the selected layer takes part in the overlays. */
+  shows(channel: Channel): boolean {
+    return channel === "residual" ? this.residualShown : !this.hidden.has(channel);
   }
-  toggleResidual(): void {
-    this.residualShown = !this.residualShown;
+  toggle(channel: Channel): void {
+    if (channel === "residual") {
+      this.residualShown = !this.residualShown;
+    } else if (channel < this.features.length) {
+      const hidden = new Set(this.hidden);
+      if (!hidden.delete(channel)) hidden.add(channel);
+      this.hidden = hidden;
+    }
   }
 
   get place(): Place {
