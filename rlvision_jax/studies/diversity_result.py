@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from rlvision_jax.studies import figures
 from rlvision_jax.studies.agreement import rank_correlation
+from rlvision_jax.studies.object_classes import BACKGROUND, CLASSES, WALL
 from rlvision_jax.studies.paper import PAPER_COMPLETION, PAPER_INTERPRETABLE, PAPER_LEVELS
 from rlvision_jax.studies.scoring import percentile_interval
 from rlvision_jax.studies.tables import Column, Table, Value
@@ -28,6 +29,10 @@ _AGENTS = (
     Column("score", "mean interpretability of its features", "0 to 1"),
     Column("score_low", "lower end of its 95% interval, over resampled levels", "0 to 1"),
     Column("score_high", "upper end", "0 to 1"),
+    Column("object_features", "features that keep to a class other than walls"),
+    Column(
+        "object_score", "mean interpretability, that of all other features taken as 0", "0 to 1"
+    ),
 )
 _HYPOTHESIS = (
     Column("statement", "what is measured"),
@@ -68,26 +73,27 @@ class DiversityResult:
 
         If levels are diverse, features are interpretable: the mean score of the agents with most
         levels should exceed that of untrained networks. Only if: that of the agents with fewest
-        levels should not.
+        levels should not. The same with the score of features of objects alone: walls are
+        everywhere, and channels that tell them from space arise without training.
         """
         trained = self.trained
         untrained = [agent for agent in self.agents if not agent["levels"]]
         rows = []
         if trained and untrained:
             most, fewest = trained[-1]["levels"], trained[0]["levels"]
-            for what, count in (("if", most), ("only if", fewest)):
-                some = [agent for agent in trained if agent["levels"] == count]
-                statement = f"{what}: score at {count} levels minus that of untrained networks"
-                rows.append(_difference_row(statement, some, untrained))
-            if most != fewest:
-                many, few = (
-                    [agent for agent in trained if agent["levels"] == count]
-                    for count in (most, fewest)
-                )
-                statement = f"score at {most} levels minus score at {fewest}"
-                rows.append(_difference_row(statement, many, few))
+            many, few = (
+                [agent for agent in trained if agent["levels"] == count] for count in (most, fewest)
+            )
+            for name, scores in (("score", _scores), ("object score", _object_scores)):
+                for what, count, some in (("if", most, many), ("only if", fewest, few)):
+                    statement = f"{what}: {name} at {count} levels minus that of untrained networks"
+                    rows.append(_difference_row(statement, some, untrained, scores))
+                if most != fewest:
+                    statement = f"{name} at {most} levels minus {name} at {fewest}"
+                    rows.append(_difference_row(statement, many, few, scores))
         for first, second in (
             ("levels", "score"),
+            ("levels", "object score"),
             ("levels", "test"),
             ("score", "test"),
             ("score", "gap"),
@@ -176,19 +182,36 @@ def _agent_row(agent: Mapping[str, Any]) -> dict[str, Value]:
         row[split] = evaluation["completion"] if evaluation else None
         row |= {f"{split}_low": low, f"{split}_high": high}
     row |= {name: agent["mean"][name] for name in ("score", "score_low", "score_high")}
+    row["object_features"] = sum(_is_of_objects(feature) for feature in agent["features"])
+    row["object_score"] = float(_object_scores(agent).mean())
     return {
         name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()
     }
 
 
+def _scores(agent: Mapping[str, Any]) -> Float[np.ndarray, " feature"]:
+    return np.array([feature["score"] for feature in agent["features"]])
+
+
+def _is_of_objects(feature: Mapping[str, Any]) -> bool:
+    return feature["object_class"] not in (None, CLASSES[WALL], CLASSES[BACKGROUND])
+
+
+def _object_scores(agent: Mapping[str, Any]) -> Float[np.ndarray, " feature"]:
+    return _scores(agent) * [_is_of_objects(feature) for feature in agent["features"]]
+
+
 def _difference_row(
-    statement: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
+    statement: str,
+    first: Sequence[Mapping[str, Any]],
+    second: Sequence[Mapping[str, Any]],
+    scores_of: Callable[[Mapping[str, Any]], Float[np.ndarray, " feature"]],
 ) -> dict[str, Value]:
     """Mean score of some agents minus that of others; agents resampled, then their features."""
     random = np.random.default_rng(0)
 
     def resampled(agents: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, " resample"]:
-        scores = [np.array([row["score"] for row in agent["features"]]) for agent in agents]
+        scores = [scores_of(agent) for agent in agents]
         means = []
         for _ in range(_RESAMPLES):
             drawn = random.integers(len(scores), size=len(scores))
@@ -196,7 +219,7 @@ def _difference_row(
         return np.array(means)
 
     low, high = percentile_interval(resampled(first) - resampled(second))
-    means = [np.mean([agent["mean"]["score"] for agent in agents]) for agents in (first, second)]
+    means = [np.mean([scores_of(agent) for agent in agents]) for agents in (first, second)]
     return {
         "statement": statement,
         "estimate": round(float(means[0] - means[1]), 4),
@@ -212,7 +235,8 @@ def _correlation_row(
     """Spearman's rank correlation over agents, which are resampled; None without an order."""
     numbers = {
         "levels": np.array([float(agent["levels"]) for agent in agents]),
-        "score": np.array([agent["mean"]["score"] for agent in agents], float),
+        "score": np.array([_scores(agent).mean() for agent in agents]),
+        "object score": np.array([_object_scores(agent).mean() for agent in agents]),
         "test": np.array([agent["test"]["completion"] for agent in agents], float),
     }
     train = np.array([agent["train"]["completion"] for agent in agents], float)
@@ -220,6 +244,7 @@ def _correlation_row(
     names = {
         "levels": "number of levels",
         "score": "score",
+        "object score": "object score",
         "test": "unseen levels completed",
         "gap": "training minus unseen levels completed",
     }

@@ -78,7 +78,10 @@ def test_other_settings_are_other_cells(studied):
 
 def _agent(levels, seed, score, test, features=4):
     evaluation = {"completion": test, "completion_interval": [test - 0.02, test + 0.02]}
-    rows = [{"score": score + 0.01 * (index - (features - 1) / 2)} for index in range(features)]
+    rows = [
+        {"score": score + 0.01 * (index - (features - 1) / 2), "object_class": object_class}
+        for index, object_class in enumerate(("saw", "wall", "coin", None)[:features])
+    ]
     mean = {"score": score, "score_low": score - 0.05, "score_high": score + 0.05}
     agent = {"levels": levels, "seed": seed, "steps": 1, "test": evaluation}
     if levels:
@@ -108,6 +111,11 @@ def test_both_directions_of_the_hypothesis_are_told_apart(as_the_article):
     assert rows["rank correlation of score and unseen levels completed"]["low"] > 0.5
     gap = rows["rank correlation of score and training minus unseen levels completed"]
     assert gap["high"] < -0.5
+    # Two of the four features are of objects.
+    of_objects = rows["if: object score at 100000 levels minus that of untrained networks"]
+    assert of_objects["estimate"] == pytest.approx(0.7025 / 2, abs=1e-4)
+    assert as_the_article.table.rows[-1]["object_features"] == 2
+    assert as_the_article.table.rows[-1]["object_score"] == pytest.approx(0.805 / 2, abs=0.005)
 
 
 def test_the_figure_shows_every_agent_beside_the_article(as_the_article):

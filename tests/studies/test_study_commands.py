@@ -168,3 +168,24 @@ def test_editing_plays_the_same_levels_with_every_policy(agent, tmp_path):
     assert {row["difference"] for row in rows[1:]} == {"0.0"}
     parts = [row["part"] for row in read(out / "features.csv")]
     assert sorted(part for part in parts if part) == ["other-feature", "saw-blind"]
+
+
+@pytest.mark.slow
+def test_changed_levels_are_played_and_shown(agent, tmp_path):
+    """Compiles the device's CoinRun, which makes the changes, for each command."""
+    changed = ["--coin", "moved", "--themes", "random", "--change-seed", "3"]
+    out = tmp_path / "failures"
+    sizes = ["--num-levels", "8", "--levels-per-cell", "8", "--num-envs", "8", "--gallery", "1"]
+    arguments = ["study", "failures", agent, "--out", str(out), *_FRAMES[:4], *sizes, *changed]
+    assert status([*arguments, "--num-features", "3", "--layer", "conv2"]) == 0
+    rows = [row for row in read(out / "episodes.csv") if row["gallery"]]
+    report = read_report(out / "gallery")
+    options = report.provenance["environment_options"]
+    assert (options["coin"], options["themes"], options["change_seed"]) == ("moved", "random", 3)
+    for row, trajectory in zip(rows, report.trajectories, strict=True):
+        assert set(trajectory.level_seeds.tolist()) == {int(row["level_seed"])}
+        assert len(trajectory.actions) == int(row["steps"])
+    out = tmp_path / "interpretability"
+    arguments = ["study", "interpretability", agent, "--out", str(out), *_FRAMES, *changed]
+    assert status([*arguments, "--num-features", "3", "--resamples", "20"]) == 0
+    assert [row["feature"] for row in read(out / "table.csv")[:3]] == ["1", "2", "3"]
