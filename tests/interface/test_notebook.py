@@ -223,6 +223,12 @@ def test_two_cells_show_two_reports_and_leave_the_notebook_alone(notebook, repor
     assert own.evaluate("e => getComputedStyle(e).paddingTop") == "40px"
     button = first.get_by_role("button", name="Save picture")
     assert button.evaluate(css) == ["rgb(236, 236, 234)", "14px"]
+    # It follows when the notebook changes its theme: by an attribute, or by a style sheet.
+    notebook.evaluate("document.body.style.background = 'rgb(250, 250, 250)'")
+    expect(button).to_have_css("color", "rgb(28, 28, 26)")
+    notebook.evaluate("""() => document.head.append(Object.assign(document.createElement("link"), {
+      rel: "stylesheet", href: "data:text/css,body{background:rgb(9,9,9) !important}"}))""")
+    expect(button).to_have_css("color", "rgb(236, 236, 234)")
     # A narrow cell has the narrow layout, whatever the window.
     notebook.locator("#first").evaluate("e => e.style.width = '700px'")
     columns = "e => getComputedStyle(e).gridTemplateColumns.split(' ').length"
@@ -236,7 +242,7 @@ def test_a_cell_has_its_height_and_goes_without_a_trace(notebook, report):
     expect(first.get_by_role("heading", level=1)).to_have_text("A test report")
     height = "e => e.firstElementChild.getBoundingClientRect().height"
     assert first.evaluate(height) == 600
-    assert notebook.locator("#second").evaluate(height) > 900
+    notebook.wait_for_function(f"({height})(document.getElementById('second')) > 900")
     notebook.evaluate("cells.first.model.set('height', 300)")
     assert first.evaluate(height) == 300
     notebook.evaluate("cells.first.close()")

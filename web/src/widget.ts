@@ -4,16 +4,7 @@
 import { mount, unmount } from "svelte";
 import App from "./App.svelte";
 import { messageSource, type Model } from "./sources/messages";
-
-/** The theme of what lies behind an element: notebooks have their own, whatever the system's. */
-function themeBehind(element: Element): "dark" | "light" | null {
-  for (let behind: Element | null = element; behind; behind = behind.parentElement) {
-    const [red, green, blue, alpha = 1] =
-      getComputedStyle(behind).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
-    if (alpha > 0.5) return 0.299 * red! + 0.587 * green! + 0.114 * blue! < 128 ? "dark" : "light";
-  }
-  return null;
-}
+import { followTheme } from "./theme";
 
 /** A module for anywidget.
  * @param css - the bundle's style sheet. */
@@ -33,7 +24,7 @@ export function widget(css: string) {
       surface.tabIndex = -1;
       root.append(style, surface);
       el.append(host);
-      host.style.colorScheme = themeBehind(host) ?? "light dark";
+      const unfollow = followTheme(host);
 
       const resize = () => {
         const height = model.get("height");
@@ -46,6 +37,7 @@ export function widget(css: string) {
       const app = mount(App, { target: surface, props: { surroundings } });
       return () => {
         model.off("change:height", resize);
+        unfollow();
         source.close();
         void unmount(app);
         host.remove();
