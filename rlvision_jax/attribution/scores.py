@@ -67,28 +67,49 @@ function of a frame's logits and value such as `LogProbability`, or part of a la
 
 
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class OutputScore:
-    """A score of the policy's outputs, as jitted functions take it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightedScore:
+    """A weighted sum of the policy's outputs, as jitted functions take it.
+
+    The weights are no part of a program: what is compiled for the value serves every logit and
+    every sum of logits.
 
     Attributes:
-      of: "value", an action, a tuple of actions, or a function.
+      logits: weight of each logit.
+      value: weight of the value.
     """
 
-    of: str | int | tuple[int, ...] | OutputFunction = dataclasses.field(metadata={"static": True})
+    logits: Float[Array | np.ndarray, " action"]
+    value: Float[Array | np.ndarray, ""]
 
     def __call__(
         self, logits: Float[Array, " action"], value: Float[Array, ""]
     ) -> Float[Array, ""]:
         """The score of one frame's outputs."""
-        if isinstance(self.of, str):
-            return value
-        if callable(self.of):
-            return self.of(logits, value)
-        return jnp.sum(logits[jnp.asarray(_as_tuple(self.of))])
+        # What has no weight may be infinite, such as the logit of a forbidden action.
+        of_logits = jnp.where(self.logits == 0, 0, self.logits * logits)
+        return jnp.sum(of_logits) + jnp.where(self.value == 0, 0, self.value * value)
 
 
-CheckedScore: TypeAlias = OutputScore | LayerScore
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class FunctionScore:
+    """A function of the policy's outputs, as jitted functions take it.
+
+    Attributes:
+      of: the function.
+    """
+
+    of: OutputFunction = dataclasses.field(metadata={"static": True})
+
+    def __call__(
+        self, logits: Float[Array, " action"], value: Float[Array, ""]
+    ) -> Float[Array, ""]:
+        """The score of one frame's outputs."""
+        return self.of(logits, value)
+
+
+CheckedScore: TypeAlias = WeightedScore | FunctionScore | LayerScore
 
 
 def positions_of(scores: Iterable[CheckedScore]) -> tuple[Array | np.ndarray | None, ...]:
@@ -128,15 +149,29 @@ def checked_score(
     """
     if isinstance(score, LayerScore):
         return _checked_layer_score(score, policy, params, layer, num_frames)
+    return output_score(score, policy.num_actions)
+
+
+def output_score(score: Score, num_actions: int) -> WeightedScore | FunctionScore:
+    """A score of the policy's outputs in the form that jitted functions take.
+
+    Args:
+      score: any `Score` but a `LayerScore`.
+      num_actions: number of logits.
+
+    Raises:
+      ValueError: as `checked_score`.
+    """
     if isinstance(score, LogProbability):
-        actions = _checked_actions(score.actions, score, policy.num_actions)
-        return OutputScore(LogProbability(actions))
-    if isinstance(score, str) and score == "value":
-        return OutputScore(score)
+        return FunctionScore(LogProbability(_checked_actions(score.actions, score, num_actions)))
     if callable(score):
-        _check_function(score, policy.num_actions)
-        return OutputScore(score)
-    return OutputScore(_checked_actions(score, score, policy.num_actions))
+        _check_function(score, num_actions)
+        return FunctionScore(score)
+    is_value = isinstance(score, str) and score == "value"
+    weights = np.zeros(num_actions, np.float32)
+    if not is_value:
+        weights[list(_as_tuple(_checked_actions(score, score, num_actions)))] = 1
+    return WeightedScore(logits=weights, value=np.asarray(is_value, np.float32))
 
 
 def continuation(
@@ -151,7 +186,7 @@ def continuation(
       scores: of `checked_score`; positions without the axis of frames.
     """
     if not isinstance(policy, SplitPolicy):
-        of_outputs = [score for score in scores if isinstance(score, OutputScore)]
+        of_outputs = [score for score in scores if not isinstance(score, LayerScore)]
 
         def outputs_only(activation: Array) -> Float[Array, " score"]:
             logits, value = policy.head(params, activation[None], layer)

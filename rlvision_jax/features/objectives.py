@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rlvision_jax._types import Params
-from rlvision_jax.attribution.scores import OutputFunction, OutputScore, checked_score
+from rlvision_jax.attribution.scores import OutputFunction, checked_score, output_score
 from rlvision_jax.models import SplitPolicy, VisionPolicy, check_layer
 
 Position: TypeAlias = tuple[int, int] | Literal["center"] | None
@@ -288,7 +288,7 @@ class OutputObjective(Objective):
         """The score."""
         assert reached.logits is not None
         assert reached.value is not None
-        return OutputScore(self.score)(reached.logits, reached.value)
+        return output_score(self.score, len(reached.logits))(reached.logits, reached.value)
 
     def check(self, policy: VisionPolicy, params: Params) -> None:
         """Raises ValueError where the score is unknown."""

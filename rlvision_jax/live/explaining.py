@@ -113,7 +113,7 @@ class Explainer:
     def _attribution(
         self, frame: UInt8[np.ndarray, "height width 3"], layer: str, score: Score
     ) -> Attribution:
-        # One at a time: a program is compiled for each score rather than for each choice of them.
+        # One at a time: one program serves all scores, another number of them would need its own.
         wanted = (attributed(score),)
         directions = self._directions[layer]
         if directions is None:

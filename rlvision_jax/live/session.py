@@ -178,7 +178,7 @@ class Session:
             return str(error)
 
     def _warm_up(self, games: RecordedGames | str, notify: Callable[[str], None]) -> None:
-        # With its first score each: the others are compiled when they are first asked for.
+        # A program serves all scores.
         first = [score.name for score in self._report.scores[:1]]
         frame = self._report.trajectories[0].observations[0]
         for explainer in self._explainers:

@@ -6,7 +6,7 @@ import pytest
 from rlvision_jax import models
 from rlvision_jax.attribution import RULES, attribute, integrated_gradients, score_function
 from rlvision_jax.attribution.attribute import attribute_chunk
-from rlvision_jax.attribution.scores import OutputScore
+from rlvision_jax.attribution.scores import output_score
 
 # TensorFlow and XLA add up the same float32 products in another order, and an activation within
 # rounding of a ReLU's kink may fall on its other side, which shows in single entries. The original
@@ -139,6 +139,8 @@ def test_one_compilation_serves_all_chunks_and_calls(tiny):
     attribute(policy, params, observations, "conv3", "value", **options)
     louder = jax.tree.map(lambda leaf: 2 * leaf, params)
     attribute(policy, louder, jnp.asarray(observations), "conv3", "value", **options)
+    for score in (0, 2, (0, 1)):
+        attribute(policy, params, observations, "conv3", score, **options)
     assert attribute_chunk._cache_size() == before + 1
 
 
@@ -150,7 +152,7 @@ def test_steps_scanned_on_an_accelerator_equal_steps_unrolled(tiny):
             params,
             observations,
             "conv2",
-            (OutputScore(2),),
+            (output_score(2, 3),),
             num_steps=4,
             rule="midpoint",
             unroll=unroll,

@@ -14,6 +14,7 @@ from rlvision_jax.attribution import (
     multi_path,
     score_function,
 )
+from rlvision_jax.attribution.scores import output_score
 
 SCORES = ("value", 0, 2, (0, 2), LogProbability(1), LogProbability((0, 2)))
 
@@ -177,3 +178,16 @@ def test_scores_that_cannot_be_attributed_are_errors(tiny):
         attribute_scores(*tiny, "conv2", ())
     with pytest.raises(ValueError, match="baseline must have the shape of layer conv2"):
         attribute(*tiny, "conv2", "value", baseline=np.zeros((1, 1, 3), np.float32))
+
+
+def test_outputs_of_no_weight_may_be_infinite():
+    """An agent of one's own may forbid an action by a logit of minus infinity."""
+    logits, value = jnp.array([1.0, -jnp.inf, 2.0]), jnp.asarray(3.0)
+    for score, expected, slope in (
+        ("value", 3, [0, 0, 0]),
+        (2, 2, [0, 0, 1]),
+        ((0, 2), 3, [1, 0, 1]),
+    ):
+        number, gradient = jax.value_and_grad(output_score(score, 3))(logits, value)
+        assert number == expected
+        np.testing.assert_array_equal(gradient, slope)
