@@ -57,6 +57,13 @@ def test_failures_writes_tables_and_figure(failures, agent):
     assert b"<svg" in (out / "figure.svg").read_bytes()
 
 
+def link_fields(row):
+    """What the link of a level to the gallery says."""
+    page, _, fragment = row["gallery"].partition("#")
+    assert page == "gallery/index.html"
+    return dict(field.split("=") for field in fragment.split("&"))
+
+
 def test_gallery_opens_at_the_lowest_advantage(failures):
     """The links' levels, played again, have the advantages that the study found."""
     out, _ = failures
@@ -64,9 +71,7 @@ def test_gallery_opens_at_the_lowest_advantage(failures):
     shown = [row for row in read(out / "episodes.csv") if row["gallery"]]
     assert len(shown) == len(report.trajectories) == len({row["cause"] for row in shown})
     for row in shown:
-        page, _, fragment = row["gallery"].partition("#")
-        fields = dict(field.split("=") for field in fragment.split("&"))
-        assert page == "gallery/index.html"
+        fields = link_fields(row)
         trajectory = report.trajectories[int(fields["trajectory"]) - 1]
         step = int(fields["step"]) - 1
         assert set(trajectory.level_seeds.tolist()) == {int(row["level_seed"])}
@@ -180,9 +185,11 @@ def test_changed_levels_are_played_and_shown(agent, tmp_path):
     assert status([*arguments, "--num-features", "3", "--layer", "conv2"]) == 0
     rows = [row for row in read(out / "episodes.csv") if row["gallery"]]
     report = read_report(out / "gallery")
-    options = report.provenance["environment_options"]
+    options = report.provenance["agent"]["env_options"]
     assert (options["coin"], options["themes"], options["change_seed"]) == ("moved", "random", 3)
-    for row, trajectory in zip(rows, report.trajectories, strict=True):
+    assert len(rows) == len(report.trajectories) > 0
+    for row in rows:
+        trajectory = report.trajectories[int(link_fields(row)["trajectory"]) - 1]
         assert set(trajectory.level_seeds.tolist()) == {int(row["level_seed"])}
         assert len(trajectory.actions) == int(row["steps"])
     out = tmp_path / "interpretability"
