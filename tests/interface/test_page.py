@@ -56,7 +56,7 @@ def test_policy_bars_are_the_softmax_and_mark_the_action_taken(page, report):
             expect(bars.nth(action).locator(".number")).to_have_text(f"{percent[action]:.1f}%")
             width, track = (
                 bars.nth(action)
-                .locator(".bar, .track")
+                .locator(".bar, .tracks")
                 .evaluate_all(
                     "e => e.map(b => b.getBoundingClientRect().width).sort((a, b) => a - b)"
                 )

@@ -143,6 +143,33 @@ def test_values_of_both_share_a_graph(open_page, pair_folder):
     )
 
 
+def test_policies_of_both_share_a_list(open_page, pair_folder):
+    report = read_report(pair_folder)
+    page = open_page(pair_folder, "#step=10")
+    expect(page.get_by_role("heading", name=re.compile("^Policy"))).to_contain_text("pale: edited")
+    bars = page.get_by_role("list", name="Policy").get_by_role("listitem")
+    shares = []
+    # The second step of the second episode.
+    for trajectory, step in zip(report.trajectories, (9, 6), strict=True):
+        weights = np.exp(trajectory.policy_logits[step].astype(float))
+        shares.append(100 * weights / weights.sum())
+    for action, (own, other) in enumerate(zip(*shares, strict=True)):
+        bar = bars.nth(action)
+        expect(bar.locator(".number")).to_have_text(f"{own:.1f}%")
+        difference = float(bar.locator("output").inner_text().replace("−", "-") or 0)
+        assert difference == pytest.approx(own - other, abs=0.0501)
+        widths = bar.locator(".tracks, .bar").evaluate_all(
+            "all => all.map(e => e.getBoundingClientRect().width)"
+        )
+        track, pale, solid = widths
+        assert [100 * pale / track, 100 * solid / track] == pytest.approx([other, own], abs=1)
+    marked = bars.and_(page.locator(".elsewhere"))
+    expect(marked).to_have_count(1)
+    expect(bars.nth(int(report.trajectories[1].actions[6]))).to_have_class(re.compile("elsewhere"))
+    page.get_by_role("checkbox", name="Beside edited").uncheck()
+    expect(bars.first.locator("output")).to_have_count(0)
+
+
 def test_where_the_other_has_not_come_it_says_so(open_page, report, second, tmp_path):
     short = dataclasses.replace(
         second,
