@@ -53,7 +53,6 @@ def test_editing_compares_policies_on_the_same_levels():
     assert blind["on_saw"] == max(row["on_saw"] for row in names["result"].feature_table.rows)
 
 
-@pytest.mark.slow
 def test_attribution_is_complete_and_its_sweep_adds_up():
     names = runpy.run_path(str(_NOTEBOOKS / "attribution.py"))
     for values in names["residuals"].values():

@@ -1,3 +1,5 @@
+"""The study of diversity. Slow is what trains agents; the notebook does in the checks."""
+
 import dataclasses
 import itertools
 
@@ -32,6 +34,7 @@ def studied(tmp_path_factory):
     return folder, [study_diversity(SMALL, folder, part=(index, 2)) for index in (0, 1)]
 
 
+@pytest.mark.slow
 def test_parts_together_are_the_whole_and_name_what_is_missing(studied):
     _, (first, second) = studied
     assert dict(first.missing) == {"levels-2-seed-0": "it has not been computed"}
@@ -46,6 +49,7 @@ def test_parts_together_are_the_whole_and_name_what_is_missing(studied):
         assert 0 <= row["score_low"] <= row["score"] <= row["score_high"] <= 1
 
 
+@pytest.mark.slow
 def test_a_damaged_cell_is_named_and_redone_from_the_finished_training(studied, monkeypatch):
     folder, (_, before) = studied
     cell = folder / "cells" / "levels-2-seed-0.json"
@@ -66,6 +70,7 @@ def test_a_damaged_cell_is_named_and_redone_from_the_finished_training(studied, 
     assert study_diversity(SMALL, folder).agents == before.agents
 
 
+@pytest.mark.slow
 def test_other_settings_are_other_cells(studied):
     folder, _ = studied
     work = diversity.AgentWork(
