@@ -11,6 +11,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist
 $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	# gymnax 1.0.1 asks for JAX below 0.12, and its games run on 0.12; so the newest JAX is checked.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gymnax==1.0.1
 	# Only the C library of this wheel is used, so neither its dependencies (it pins numpy<2)
 	# nor the Python it was built for (3.12 at the latest) matter.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
