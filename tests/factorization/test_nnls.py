@@ -64,13 +64,39 @@ def test_a_sweep_never_raises_the_distance_and_ends_without_violation():
     assert (violation < 1e-4 * first).all()
 
 
-def test_nearly_parallel_components_do_not_change_what_a_block_leaves():
-    rows, components = problem(200, 4, 9)
-    components = np.concatenate([components, components[:1] * 1.001 + 1e-4])
-    w, statistics = solve_block(jnp.asarray(rows), jnp.asarray(components))
+def nearly_parallel():
+    """Rows, and directions two of which lie within 2 degrees of each other."""
+    rows, components = problem(600, 4, 9)
+    return rows, np.concatenate([components, components[:1] * 1.02 + 0.01]).astype(np.float32)
+
+
+@pytest.mark.parametrize("lengths", [1, 2.0 ** np.arange(-20, 30, 10)])
+def test_nearly_parallel_components_are_told_apart(lengths):
+    rows, components = nearly_parallel()
+    unit = components / np.linalg.norm(components, axis=1, keepdims=True)
+    assert 0 < np.degrees(np.arccos(unit[0] @ unit[-1])) < 2
     exact = np.stack([nnls(components.T.astype(float), row.astype(float))[0] for row in rows])
-    # The two may share what they explain differently; what is explained is the same.
-    assert np.abs(np.asarray(w.T) - exact).max() > 1e-2
-    left, left_exactly = (rows - each @ components for each in (np.asarray(w.T, float), exact))
-    np.testing.assert_allclose(left, left_exactly, atol=1e-2)
-    np.testing.assert_allclose(statistics.squares, (left_exactly**2).sum(), rtol=1e-5)
+    lengths = np.broadcast_to(np.float32(lengths), 5)
+    scaled = jnp.asarray(components * lengths[:, None])
+    for w in (solve_rows(jnp.asarray(rows), scaled), solve_block(jnp.asarray(rows), scaled)[0].T):
+        # A projected gradient of 1e-5, over the curvature between the two, 1e-3.
+        np.testing.assert_allclose(np.asarray(w) * lengths, exact, atol=5e-3 * exact.max())
+
+
+def test_sums_of_a_block_are_those_of_its_exact_solution():
+    rows, components = nearly_parallel()
+    exact = np.stack([nnls(components.T.astype(float), row.astype(float))[0] for row in rows])
+    _, statistics = solve_block(jnp.asarray(rows), jnp.asarray(components))
+    squares = np.sum((rows - exact @ components) ** 2)
+    np.testing.assert_allclose(statistics.squares, squares, rtol=1e-6)
+    np.testing.assert_allclose(statistics.products, exact.T @ rows, rtol=2e-3, atol=1e-2)
+
+
+def test_pivoted_rows_do_not_influence_each_other():
+    rows, components = (jnp.asarray(x) for x in nearly_parallel())
+    together = solve_rows(rows, components)
+    # Others before them, or none that needs pivoting: other chunks, other places in them.
+    later = solve_rows(jnp.concatenate([rows[300:], rows[:300]]), components)
+    np.testing.assert_array_equal(later[:300], together[300:])
+    alone = solve_rows(jnp.where(jnp.arange(600)[:, None] < 300, 0, rows), components)
+    np.testing.assert_array_equal(alone[300:], together[300:])

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sklearn.decomposition
 
 from rlvision_jax.factorization import fit_nmf, fit_restarts, fit_signed
 from rlvision_jax.factorization.blocks import spread_indices, sum_over_rows
@@ -62,6 +63,24 @@ def test_a_subset_that_misleads_is_overruled(matrix):
     ours = fit_nmf(matrix, 2, tolerance=1e-4, **SUBSET)
     everything = fit_nmf(matrix, 2, tolerance=1e-4, max_iterations=1000, subset_samples=None)
     assert ours.reconstruction_error <= 1.001 * everything.reconstruction_error
+
+
+def test_a_channel_that_hardly_speaks_does_not_end_the_fit():
+    random = np.random.default_rng(0)
+    matrix = random.gamma(0.3, size=(3000, 6)) @ random.gamma(0.5, size=(6, 6))
+    matrix *= random.uniform(size=matrix.shape) < 0.4
+    # The subset never hears it: what its feature begins with is rounding, and its first direction
+    # 10^11 times as long as the others.
+    matrix[:, 3] = 0
+    matrix[np.setdiff1d(np.arange(3000), spread_indices(3000, 256))[:2], 3] = 1e-4
+    ours = fit_nmf(matrix.astype(np.float32), 6, subset_samples=256)
+    peer = sklearn.decomposition.NMF(6, init="nndsvd").fit(matrix)
+    lengths = np.linalg.norm(ours.components, axis=1)
+    assert lengths.max() < 2**8 * np.median(lengths)
+    # Six features fit exactly in the limit; by the rule both end at some 1e-5 of the norm.
+    norm = np.linalg.norm(matrix)
+    assert ours.reconstruction_error < peer.reconstruction_err_ + 1e-4 * norm
+    assert peer.reconstruction_err_ < 1e-4 * norm
 
 
 def test_batched_starts_equal_single_fits_and_the_best_is_kept(matrix):
