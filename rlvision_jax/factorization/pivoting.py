@@ -3,8 +3,8 @@
 Features enter and leave the solution one by one, the most wrong first, while the inverse of the
 products of those inside is kept up to date. Coordinate descent costs less where directions differ.
 
-Source: Murty 1974, Opsearch 11 (a note on a Bard-type scheme), whose order ends for certain in exact
-arithmetic; to begin with a faster order is the idea of Portugal, Júdice and Vicente 1994,
+Source: Murty 1974, Opsearch 11 (a note on a Bard-type scheme), whose order ends for certain in
+exact arithmetic; to begin with a faster order is the idea of Portugal, Júdice and Vicente 1994,
 Mathematics of Computation 63.
 """
 
