@@ -60,6 +60,15 @@ def cell_of(position: Float32[Array, "*shape"]) -> Int32[Array, "*shape"]:
     return jnp.floor(position).astype(jnp.int32)
 
 
+def standing_on(row: Int32[Array, "*shape"]) -> Float32[Array, "*shape"]:
+    """The y of an agent that stands on an object in a row of cells.
+
+    From whole numbers, so that one addition rounds, as in Procgen: of `(y + 0.5) + RADIUS_Y` XLA
+    makes `y + 1.0787`, which is another number in every row from 15 to 30.
+    """
+    return (row + 1).astype(jnp.float32) + RADIUS_Y
+
+
 def cells_at(
     cells: UInt8[Array, "64 64"],
     rows: Int32[Array, "*#shape"],

@@ -16,13 +16,12 @@ from rlvision_jax.envs.coinrun.collision import (
     CRATE_BITS,
     LATE_CRATE_BITS,
     MARGIN,
-    OBJECT_RADIUS,
-    RADIUS_Y,
     REACH_X,
     REACH_Y,
     cell_of,
     cells_at,
     center_of,
+    standing_on,
 )
 from rlvision_jax.envs.coinrun.constants import WORLD_SIZE
 from rlvision_jax.envs.coinrun.types import Player
@@ -104,7 +103,7 @@ def _window(
     columns = (column + offsets - _SIZE // 2)[None, :]
     x, y = center_of(columns), center_of(rows)
     cells = cells_at(sprites, rows, columns, 0)
-    was_above = last_y >= y + OBJECT_RADIUS + RADIUS_Y
+    was_above = last_y >= standing_on(rows)
     carries = ((cells & CRATE_BITS) != 0) & was_above & ~falls_through
     is_late = (cells & LATE_CRATE_BITS) != 0
     return Crates(x, y, jnp.where(carries, jnp.where(is_late, y + _LATE, y), 0))

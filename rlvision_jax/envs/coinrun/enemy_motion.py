@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
 from rlvision_jax.envs.coinrun import collision
-from rlvision_jax.envs.coinrun.collision import CRATE_BITS, MARGIN, OBJECT_RADIUS, RADIUS_Y
+from rlvision_jax.envs.coinrun.collision import CRATE_BITS, MARGIN, OBJECT_RADIUS
 from rlvision_jax.envs.coinrun.constants import ENEMY_BARRIER, WALL_MID
 from rlvision_jax.envs.coinrun.types import Enemies, Player, Trails
 
@@ -66,8 +66,8 @@ def move_enemies(
       takes the agent to be on that crate.
     """
     # Procgen asks whether a crate would carry the agent whoever has met the crate.
-    crate_top = enemies.y + OBJECT_RADIUS + RADIUS_Y
-    feels_crates = (player.vy < 0) & ~falls_through & (player.last_y >= crate_top)
+    was_above = player.last_y >= collision.standing_on(collision.cell_of(enemies.y))
+    feels_crates = (player.vy < 0) & ~falls_through & was_above
     nearby = _look_around(enemies, grid, sprites, feels_crates)
 
     x, vx = enemies.x, enemies.vx

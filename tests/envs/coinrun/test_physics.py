@@ -38,6 +38,15 @@ GROUND_Y = 1 + PLAYER_RADIUS_Y
 # Float32 keeps numbers below 8 to within 2.4e-7; a step adds up at most a dozen of them.
 FLOAT32 = 5e-6
 
+
+def test_standing_height_is_rounded_once_in_every_row():
+    """Compiled, the two additions of Procgen's test become one of another number."""
+    rows = np.arange(64, dtype=np.int32)
+    top = rows.astype(np.float32) + np.float32(1)
+    heights = jax.jit(collision.standing_on)(rows)
+    np.testing.assert_array_equal(heights, top + np.float32(PLAYER_RADIUS_Y))
+
+
 step = jax.jit(advance)
 
 

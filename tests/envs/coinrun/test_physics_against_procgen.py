@@ -187,3 +187,23 @@ def test_a_step_from_places_that_play_seldom_reaches(make_env, place, keys):
         assert_same(ours, read(env), ~moment.first)
         compared += np.count_nonzero(~moment.first)
     assert compared > 300
+
+
+# Found by an evaluation: its 70th step ends on a crate whose top the agent reaches to the last bit.
+LANDING_LEVEL = 9623
+LANDING = "68688536c6b768968888828886876888876888866286888888838888888888688808886e88"
+
+
+def test_an_agent_lands_on_a_crate_that_it_just_reaches(make_env):
+    env = make_env(num_envs=1, distribution_mode="easy", num_levels=1, start_level=LANDING_LEVEL)
+    ours = read(env)
+    landings = 0
+    for key in LANDING:
+        actions = np.array([int(key, 16)], np.int32)
+        ours, outcome = jax.tree.map(np.asarray, step(ours, jnp.asarray(actions)))
+        moment = env.step(actions)
+        np.testing.assert_array_equal(outcome.done, moment.first)
+        assert_same(ours, read(env), ~moment.first)
+        landings += int(ours.player.is_on_crate[0])
+    assert moment.first[0]
+    assert landings
