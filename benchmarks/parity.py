@@ -1,10 +1,10 @@
 """Whether CoinRun on the device is Procgen's CoinRun, level by level, step by step, pixel by pixel.
 
 From the repository's root: `python -m benchmarks.parity --episodes 2000`. Both play the same
-actions from the same `seed`; everything that a time step holds is compared at every step, and
-whole levels from their seeds. Exits with 1 unless all agree as docs/coinrun.md claims: levels,
-rewards, ends and level seeds always, at least 99.9% of the frames in every pixel, and no pixel off
-by more than one.
+actions from the same `seed`, and take single steps from places that play seldom reaches; everything
+that a time step holds is compared at every step. So are whole levels from their seeds. Exits with 1
+unless all agree as docs/coinrun.md claims: levels, rewards, ends and level seeds always, at least
+99.9% of the frames in every pixel, and no pixel off by more than one.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks._one_step import PLACES, compare_steps
 from benchmarks._play import Wanderer
 from benchmarks._record import write_result
 from rlvision_jax import checkpoint, envs
@@ -123,6 +124,21 @@ def compare_episodes(
     }
 
 
+def compare_places(mode: str, count: int, num_envs: int, *, seed: int) -> list[dict[str, object]]:
+    """Single steps from placed states, `count` from each kind of place."""
+    options = {"distribution_mode": mode, "num_envs": num_envs, "seed": seed}
+    worlds = envs.make("procgen:coinrun", **options), envs.make_host("coinrun", **options)
+    for world in worlds:
+        world.reset()
+    rows = [
+        {"part": "steps", "mode": mode, "places": name, **compare_steps(worlds, place, seed, count)}
+        for name, place in PLACES.items()
+    ]
+    for world in worlds:
+        world.close()
+    return rows
+
+
 class Recorded:
     """A host environment that remembers how each level ended."""
 
@@ -171,6 +187,8 @@ def agrees(row: dict) -> bool:
     """Whether a row is within what docs/coinrun.md claims."""
     if row["part"] == "levels":
         return row["levels_different"] == 0
+    if row["part"] == "steps":
+        return row["steps_different"] == 0 and row["frames_different"] <= row["steps"] / 1000
     if row["part"] == "policy":
         return row["evaluations_equal"] and row["levels_that_ended_otherwise"] == 0
     identical = 1.0 - row["frames_different"] / row["frames"]
@@ -182,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="CoinRun on the device against Procgen's.")
     parser.add_argument("--episodes", type=int, default=2000, help="episodes in all")
     parser.add_argument("--levels", type=int, default=20_000, help="levels made from seeds, in all")
+    parser.add_argument("--steps", type=int, default=20_000, help="from placed states, in all")
     parser.add_argument("--policy-levels", type=int, default=2000, help="played by the agent")
     parser.add_argument("--num-envs", type=int, default=64, help="games played side by side")
     parser.add_argument("--seed", type=int, default=0, help="first of the seeds of level streams")
@@ -190,6 +209,9 @@ def main() -> None:
     for mode in MODES:
         rows.append(compare_levels(mode, arguments.levels // len(MODES)))
         print(rows[-1], flush=True)
+        share = arguments.steps // (len(MODES) * len(PLACES))
+        rows += compare_places(mode, share, arguments.num_envs, seed=arguments.seed)
+        print(*rows[-len(PLACES) :], sep="\n", flush=True)
     cases = [(mode, paint) for mode in MODES for paint in (False, True)]
     for seed, (mode, paint_velocity) in enumerate(cases, start=arguments.seed):
         share = arguments.episodes // len(cases)

@@ -71,7 +71,7 @@ class _World(NamedTuple):
       find_crate: whether an agent at (x, y) touches a crate that carries it, the y of the one
         that acts first, and whether it can be told.
       max_pushes: how many crates that push the agent one after another are followed.
-      zero: see `exact.product`.
+      zero: see `exact.rounded`.
     """
 
     grid: UInt8[Array, "64 64"]
@@ -111,7 +111,7 @@ def press(
       player: before the step.
       grid: as in `State`.
       action: index into `ACTION_NAMES`; anything else presses nothing.
-      zero: see `exact.product`.
+      zero: see `exact.rounded`.
 
     Returns:
       The agent with its new velocity and support, on no crate; and the vertical direction that
@@ -165,7 +165,7 @@ def move_player(
       grid, sprites: as in `State`.
       action_vy: as `press` returns it.
       steps_x_first: which axis goes first if no action and no larger velocity decides.
-      zero: see `exact.product`.
+      zero: see `exact.rounded`.
     """
     speed_x, speed_y = jnp.abs(player.vx), jnp.abs(player.vy)
     x_first = jnp.where(speed_x == speed_y, steps_x_first, speed_x > speed_y)

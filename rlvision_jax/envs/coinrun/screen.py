@@ -26,7 +26,7 @@ class Camera(NamedTuple):
     Attributes:
       x, y: the world's point at the centre of the screen, tiles.
       x_offset, y_offset: pixels from the world's lower left corner to the screen's.
-      zero: 0 in a way that the compiler cannot see; see `exact.product`.
+      zero: 0 in a way that the compiler cannot see; see `exact.rounded`.
     """
 
     x: Float32[Array, ""]
@@ -60,7 +60,8 @@ def top(
     camera: Camera, y: Float32[Array, "*shape"], margin: Float32[Array, "*shape"] | np.float32
 ) -> Float32[Array, "*shape"]:
     """Screen coordinate of an upper edge, pixels from the screen's top; see `left`."""
-    return _pixels((VIEW - y) - margin, camera.zero) + camera.y_offset
+    from_top = exact.rounded(VIEW - y, camera.zero)
+    return _pixels(from_top - margin, camera.zero) + camera.y_offset
 
 
 def _pixels(tiles: Float32[Array, "*shape"], zero: Int32[Array, ""]) -> Float32[Array, "*shape"]:

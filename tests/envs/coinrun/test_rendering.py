@@ -101,6 +101,21 @@ def test_shades_of_velocity_equal_procgens_at_every_edge(load):
     assert len(np.unique(frames[:, 0, 0, 0])) == len(np.unique(frames[:, 0, 13, 0])) == 256
 
 
+def test_edges_on_the_screen_are_rounded_after_every_operation():
+    """Of two constants XLA makes one; a texel is then another one in a frame of some thousand."""
+    state = jax.tree.map(lambda field: field[0], scribbled(1))
+    # A camera at the world's lower edge: what else is added would hide most of it.
+    state = state._replace(player=state.player._replace(y=screen.VIEW / np.float32(2)))
+    y = np.arange(-8, 73, dtype=np.int32)
+
+    @jax.jit
+    def tops(state, y):
+        return screen.top(screen.camera(state), y.astype(np.float32), tiles.MARGIN)
+
+    expected = (screen.VIEW - y.astype(np.float32) - tiles.MARGIN) * screen.UNIT
+    np.testing.assert_array_equal(tops(state, y), expected)
+
+
 def test_neighbours_in_the_batch_do_not_matter(load):
     states = scribbled(BATCH, seed=4)
     game = jax.tree.map(lambda field: field[3], states)
