@@ -33,6 +33,8 @@ LEFT, LEFT_UP, DOWN, NONE, UP, RIGHT, RIGHT_UP = (
 _HALF = np.float32(0.5)
 _RADIUS_X, _RADIUS_Y = np.float32(PLAYER_RADIUS_X), np.float32(PLAYER_RADIUS_Y)
 
+# Crates of a pile are no further apart, tiles.
+_PILE = 4
 # x, y, vx and vy.
 _Agent = tuple[float, float, float, float]
 
@@ -103,16 +105,27 @@ def in_reach_of_objects(random: np.random.Generator, record: CoinRunState) -> _A
 
 
 def _raised(random: np.random.Generator, record: CoinRunState, kind: int) -> np.void | None:
-    """Puts an entity of a kind into the air of another row, if there is one; its new record."""
+    """Puts an entity of a kind into the air of another row, if there is one; its new record.
+
+    Crates move with those of their pile, whose order and layers stay what they were.
+    """
     entities = record.entities
-    (all_of_kind,) = np.nonzero(entities["type"] == kind)
-    if not len(all_of_kind):
+    is_kind = entities["type"] == kind
+    if not is_kind.any():
         return None
-    index = random.choice(all_of_kind)
-    x, y = entities["x"][index], np.float32(random.integers(3, WORLD_SIZE - 6)) + _HALF
-    is_in_air = (record.grid[int(y), int(x) - 1 : int(x) + 2] == SPACE).all()
-    if is_in_air and not ((entities["x"] == x) & (entities["y"] == y)).any():
-        entities["y"][index] = y
+    index = random.choice(np.flatnonzero(is_kind))
+    moves = np.arange(len(entities)) == index
+    if kind == CRATE:
+        moves = is_kind & (np.abs(entities["x"] - entities["x"][index]) < _PILE)
+    y = entities["y"][moves] + (random.integers(3, WORLD_SIZE - 6) - int(entities["y"][index]))
+    x = entities["x"][moves]
+    is_inside = (y > 1) & (y < WORLD_SIZE - 1)
+    rows, columns = np.clip(y.astype(int), 0, WORLD_SIZE - 1), x.astype(int)
+    is_in_air = record.grid[rows[:, None], columns[:, None] + np.arange(-1, 2)] == SPACE
+    others = entities[is_kind & ~moves]
+    is_free = np.abs(others["x"] - x[:, None]) + np.abs(others["y"] - y[:, None]) > 1
+    if is_inside.all() and is_in_air.all() and is_free.all():
+        entities["y"][moves] = y
     return entities[index]
 
 
@@ -226,12 +239,10 @@ def batch(records: Sequence[CoinRunState]) -> State:
 def differences(ours: State, theirs: State) -> Iterator[tuple[str, np.ndarray]]:
     """Which games differ in any bit, field by field of two batches of states.
 
-    What is compared of an enemy or a trail is that it exists and, if so, its fields. Crates are not
-    compared, as no step changes them: of two near each other a state tells which was made later,
-    which is not kept of crates that were moved.
+    What is compared of an enemy or a trail is that it exists and, if so, its fields.
     """
     # Not known in the middle of an episode.
-    ours = ours._replace(prev_level_seed=theirs.prev_level_seed, sprites=theirs.sprites)
+    ours = ours._replace(prev_level_seed=theirs.prev_level_seed)
     pairs = zip(jax.tree_util.tree_leaves_with_path(ours), jax.tree.leaves(theirs), strict=True)
     for (path, our_leaf), their_leaf in pairs:
         name = jax.tree_util.keystr(path)
