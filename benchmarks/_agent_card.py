@@ -1,13 +1,16 @@
 """The generated parts of docs/agents.md: tables between markers, made from the agents' files."""
 
+import itertools
 import re
+import statistics
 from collections.abc import Sequence
 
 from benchmarks._agent_curves import PUBLISHED
-from benchmarks._agent_files import ShippedAgent
+from benchmarks._agent_files import CurveRow, ShippedAgent
 from rlvision_jax.training import FAILURE_CAUSES
 
 _CURVE_ROWS = 8
+_SEED_ROWS = 6
 
 
 def fill(text: str, agents: Sequence[ShippedAgent]) -> str:
@@ -81,6 +84,31 @@ def _curves(agents: Sequence[ShippedAgent]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _seeds(agents: Sequence[ShippedAgent]) -> str:
+    """A table for each agent whose training was repeated, as far as the shortest run goes."""
+    tables = []
+    for agent in agents:
+        if not agent.repeats:
+            continue
+        curves = {agent.config["training"]["seed"]: agent.curve, **agent.repeats}
+        steps = min(curve[-1].step for curve in curves.values()) - agent.first_step
+        seeds = " | ".join(f"seed {seed}" for seed in curves)
+        rows = [f"| `{agent.name}`, steps | {seeds} | mean | spread of seeds |"]
+        rows.append(f"|---|{'---|' * (len(curves) + 2)}")
+        ends = [agent.first_step + steps * i // _SEED_ROWS for i in range(_SEED_ROWS + 1)]
+        for begin, end in itertools.pairwise(ends):
+            returns = [_mean_return(curve, begin, end) for curve in curves.values()]
+            cells = [f"{begin:,} to {end:,}", *(f"{value:.2f}" for value in returns)]
+            cells += [f"{statistics.mean(returns):.2f}", f"{statistics.stdev(returns):.2f}"]
+            rows.append(f"| {' | '.join(cells)} |")
+        tables.append("\n".join(rows) + "\n")
+    return "\n".join(tables)
+
+
+def _mean_return(curve: Sequence[CurveRow], begin: int, end: int) -> float:
+    return statistics.mean(row.episode_return for row in curve if begin < row.step <= end)
+
+
 def _published(agents: Sequence[ShippedAgent]) -> str:
     del agents
     steps = sorted({millions for published in PUBLISHED for millions, _ in published.points})
@@ -110,6 +138,7 @@ _PARTS = {
     "overview": _overview,
     "failures": _failures,
     "curves": _curves,
+    "seeds": _seeds,
     "published": _published,
     "commands": _commands,
 }

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks._agent_files import ShippedAgent
+from benchmarks._agent_files import CurveRow, ShippedAgent
 
 
 class Published(NamedTuple):
@@ -73,8 +73,9 @@ def draw(agents: Sequence[ShippedAgent]) -> str:
         legend.append((mark, f"Procgen's PPO: {published.label}"))
     for index, agent in enumerate(agents):
         color = _COLORS[index % len(_COLORS)]
-        rows = [row for row in agent.curve if row.step >= _STEPS[0]] or agent.curve[-1:]
-        places = [_place(row.step, row.episode_return) for row in rows]
+        for repeat in agent.repeats.values():
+            parts.append(_line(_places(repeat), color, width=0.7))
+        places = _places(agent.curve)
         parts.append(_line(places, color, width=2))
         parts.append(_moved(f'<circle r="3" fill="{color}"/>', *places[-1]))
         swatch = f'<path d="M-10 0H10" stroke="{color}" stroke-width="3"/>'
@@ -90,6 +91,11 @@ def draw(agents: Sequence[ShippedAgent]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" style="{style}">\n' + "\n".join(parts) + "\n</svg>\n"
     )
+
+
+def _places(curve: Sequence[CurveRow]) -> list[tuple[float, float]]:
+    rows = [row for row in curve if row.step >= _STEPS[0]] or curve[-1:]
+    return [_place(row.step, row.episode_return) for row in rows]
 
 
 def _place(step: float, episode_return: float) -> tuple[float, float]:

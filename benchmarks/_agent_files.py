@@ -12,6 +12,8 @@ import safetensors
 from rlvision_jax.training import read_metrics
 
 CURVE, EVALUATION = "curve.csv", "evaluation.json"
+# Curves of runs that differ by their seed and length only, `seed-1.csv` and so on.
+REPEATS = "repeats"
 _MOST_ROWS = 200
 
 
@@ -31,13 +33,17 @@ class CurveRow:
 
 @dataclasses.dataclass(frozen=True)
 class ShippedAgent:
-    """What the folder of a shipped agent holds, parameters apart."""
+    """What the folder of a shipped agent holds, parameters apart.
+
+    `repeats` are curves of the same training from other seeds.
+    """
 
     name: str
     network: str
     config: dict[str, Any]
     num_parameters: int
     curve: list[CurveRow]
+    repeats: dict[int, list[CurveRow]]
     evaluation: dict[str, Any]
 
     @property
@@ -83,6 +89,10 @@ def read_agent(folder: Path) -> ShippedAgent:
         config=index["config"],
         num_parameters=num_parameters,
         curve=read_curve(folder / CURVE),
+        repeats={
+            int(path.stem.removeprefix("seed-")): read_curve(path)
+            for path in sorted((folder / REPEATS).glob("seed-*.csv"))
+        },
         evaluation=evaluation,
     )
 
@@ -95,11 +105,46 @@ def copy_agent(run: Path, folder: Path) -> None:
         old.unlink()
     for name in ("agent.json", index["weights"]):
         shutil.copyfile(run / "agent" / name, folder / name)
-    config = index["config"]
+    write_curve(folder / CURVE, curve_of(run, index["config"]))
+
+
+def add_repeat(run: Path, folder: Path) -> None:
+    """Keeps how a training run learned that repeats a shipped agent's with another seed.
+
+    Raises:
+      ValueError: if it differs in more than its seed and its length.
+    """
+    config, repeated = (
+        json.loads((path / "agent.json").read_text())["config"] for path in (run / "agent", folder)
+    )
+    differing = [
+        key for key, value in _repeatable(config).items() if value != _repeatable(repeated)[key]
+    ]
+    seed = config["training"]["seed"]
+    if differing or seed == repeated["training"]["seed"]:
+        raise ValueError(
+            f"{run} must repeat the training of {folder.name} with another seed; it differs in "
+            f"{', '.join(differing) or 'nothing'} and has seed {seed}"
+        )
+    (folder / REPEATS).mkdir(exist_ok=True)
+    write_curve(folder / REPEATS / f"seed-{seed}.csv", curve_of(run, config))
+
+
+def _repeatable(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a training that make it the same but for its seed and its length."""
+    training = config["training"]
+    settings = {key: training[key] for key in ("env", "env_options", "model", "activation_dtype")}
+    settings |= training["ppo"] | {"initial_agent": config["initial_agent"]}
+    del settings["total_steps"]
+    return settings
+
+
+def curve_of(run: Path, config: dict[str, Any]) -> list[CurveRow]:
+    """How a training run learned up to its checkpoint, whose config this is."""
     before = (config.get("initial_agent") or {}).get("steps", 0)
     # A run that is under way has gone on since its last checkpoint.
     metrics = [row for row in read_metrics(run) if row["step"] + before <= config["steps"]]
-    write_curve(folder / CURVE, thinned(metrics, before))
+    return thinned(metrics, before)
 
 
 def thinned(metrics: list[dict[str, Any]], first_step: int) -> list[CurveRow]:

@@ -5,6 +5,8 @@ From the repository's root:
 - `python -m benchmarks.agents add RUN NAME`: takes the agent of a folder of `rlvision train`,
   with its learning curve, evaluates it on 10,000 levels of each kind, and renews the card.
 - `python -m benchmarks.agents evaluate NAME ...`: measures again, and renews the card.
+- `python -m benchmarks.agents repeat NAME RUN ...`: keeps the learning curves of runs that repeat
+  the agent's training from other seeds, and renews the card.
 - `python -m benchmarks.agents card`: renews the tables of docs/agents.md and docs/agents.svg.
 
 Numbers on the card come from the agents' files only; tests/test_agents.py compares.
@@ -18,7 +20,7 @@ from pathlib import Path
 
 from benchmarks._agent_card import fill
 from benchmarks._agent_curves import draw
-from benchmarks._agent_files import EVALUATION, ShippedAgent, copy_agent, read_agent
+from benchmarks._agent_files import EVALUATION, ShippedAgent, add_repeat, copy_agent, read_agent
 
 _ROOT = Path(__file__).parent.parent
 AGENTS = _ROOT / "rlvision_jax" / "agents"
@@ -55,6 +57,9 @@ def main() -> None:
     add.add_argument("names", metavar="name", nargs=1, help="of the shipped agent")
     again = actions.add_parser("evaluate", help="measure shipped agents again")
     again.add_argument("names", metavar="name", nargs="+")
+    repeat = actions.add_parser("repeat", help="keep the curves of runs from other seeds")
+    repeat.add_argument("names", metavar="name", nargs=1, help="of the shipped agent")
+    repeat.add_argument("runs", type=Path, nargs="+", help="folders of `rlvision train`")
     for action in (add, again):
         action.add_argument("--num-levels", type=int, default=10_000, help="of each kind")
         action.add_argument("--env", help="such as coinrun: the same levels on the device")
@@ -62,7 +67,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.action == "add":
         copy_agent(arguments.run, AGENTS / arguments.names[0])
-    if arguments.action != "card":
+    if arguments.action == "repeat":
+        for run in arguments.runs:
+            add_repeat(run, AGENTS / arguments.names[0])
+    if arguments.action in ("add", "evaluate"):
         more = ["--env", arguments.env] if arguments.env else []
         for name in arguments.names:
             evaluate(AGENTS / name, arguments.num_levels, more)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
 
 import jax
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 from benchmarks import agents
 from benchmarks._agent_card import fill
 from benchmarks._agent_curves import draw
-from benchmarks._agent_files import CurveRow, copy_agent, read_agent, read_curve, thinned
+from benchmarks._agent_files import (
+    CurveRow,
+    add_repeat,
+    copy_agent,
+    read_agent,
+    read_curve,
+    thinned,
+)
 from rlvision_jax import checkpoint, models
 from rlvision_jax.cli.main import main
 from rlvision_jax.training import FAILURE_CAUSES
@@ -95,7 +103,9 @@ def run(tmp_path):
     policy = models.make("nature", observation_shape=(36, 36, 3))
     shapes = jax.eval_shape(policy.init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
-    config = {"steps": 1300, "initial_agent": {"steps": 1000}, "env_options": {"num_levels": 9}}
+    training = {"env": "coinrun", "env_options": {"num_levels": 9}, "model": "nature", "seed": 0}
+    training |= {"activation_dtype": "float32", "ppo": {"num_epochs": 1, "total_steps": 1000}}
+    config = {"steps": 1300, "initial_agent": {"steps": 1000}, "training": training}
     checkpoint.save(tmp_path / "run" / "agent", policy, params, config)
     lines = "".join(json.dumps(row) + "\n" for row in metrics(5))
     (tmp_path / "run" / "metrics.jsonl").write_text(lines)
@@ -108,6 +118,52 @@ def test_an_agent_is_added_with_the_curve_up_to_its_checkpoint(run, tmp_path):
     policy, _, config = checkpoint.load(folder)
     assert (policy.name, config["steps"]) == ("nature", 1300)
     assert [row.step for row in read_curve(folder / "curve.csv")] == [1200, 1300]
+
+
+def repeat(run, **training):
+    """The run again, with other settings."""
+    folder = run.with_name("repeat")
+    shutil.copytree(run, folder)
+    index = json.loads((folder / "agent" / "agent.json").read_text())
+    index["config"]["training"] |= training
+    (folder / "agent" / "agent.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_a_repeat_adds_its_curve(run, tmp_path):
+    folder = tmp_path / "agents" / "name"
+    copy_agent(run, folder)
+    longer = repeat(run, seed=3, ppo={"num_epochs": 1, "total_steps": 2000})
+    add_repeat(longer, folder)
+    curve = read_curve(folder / "repeats" / "seed-3.csv")
+    assert [row.step for row in curve] == [1200, 1300]
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"seed": 3, "model": "clear"}, "it differs in model and has seed 3"),
+        ({"seed": 3, "ppo": {"num_epochs": 3, "total_steps": 1000}}, "it differs in num_epochs"),
+        ({}, "it differs in nothing and has seed 0"),
+    ],
+)
+def test_other_trainings_are_no_repeats(run, tmp_path, training, message):
+    folder = tmp_path / "agents" / "name"
+    copy_agent(run, folder)
+    with pytest.raises(ValueError, match=message):
+        add_repeat(repeat(run, **training), folder)
+    assert not (folder / "repeats").exists()
+
+
+def test_seeds_are_compared_over_the_shortest_run(shipped):
+    """Returns are the step in hundreds; the repeat, all zeros, ends at half of them, 1,200."""
+    curve = [CurveRow(100 * (i + 1), float(i + 1), 0.0, 1.0) for i in range(24)]
+    repeated = {7: [dataclasses.replace(row, episode_return=0.0) for row in curve[:12]]}
+    agent = dataclasses.replace(shipped[0], curve=curve, repeats=repeated)
+    agent = dataclasses.replace(agent, config=agent.config | {"initial_agent": None})
+    rows = re.findall(r"^\| [\d,]+ to [\d,]+ .*$", fill(agents.CARD.read_text(), [agent]), re.M)
+    assert rows[0] == "| 0 to 200 | 1.50 | 0.00 | 0.75 | 1.06 |"
+    assert rows[-1].startswith("| 1,000 to 1,200 | 11.50 | 0.00 |")
 
 
 def test_adding_again_replaces_the_parameters(run, tmp_path):
