@@ -67,7 +67,7 @@ def multi_path(
       [[[3. 2.]]]
     """
     check_at_least("num_steps", num_steps, 1)
-    early = early_halves(len(components), max_paths, key)
+    halves = early_halves(len(components), max_paths, key)
     activation = jnp.asarray(activation)
     check_scalar(score_fn, activation)
     nmf = NMF(
@@ -91,9 +91,10 @@ def multi_path(
             return (end - point(row[0])) * gradient(end)
 
         ends = np.linspace(0.0, 1.0, num_steps + 1, dtype=activation.dtype)
-        return sum_over_rows(step, np.stack([ends[:-1], ends[1:]], 1), unroll=unroll)
+        rows = np.stack([ends[:-1], ends[1:]], 1)
+        return sum_over_rows(step, rows, branches=len(halves), unroll=unroll)
 
-    return jnp.mean(jax.vmap(along)(early), 0)
+    return jnp.mean(jax.vmap(along)(halves), 0)
 
 
 def early_halves(

@@ -87,7 +87,8 @@ def path_jacobian(
         return _scaled(row[-1], jax.jacrev(rest)(_combine(row[:-1], there)))
 
     rows = np.concatenate([values, weights[:, None]], 1).astype(activation.dtype)
-    total = sum_over_rows(step, rows, unroll=unroll)
+    branches = len(jax.eval_shape(rest, there[-1]))
+    total = sum_over_rows(step, rows, branches=branches, unroll=unroll)
     # The same total goes back from every place, so that the way back through what is linear in
     # the read, which is nearly all of it, is computed once.
     parts = [

@@ -8,7 +8,7 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rlvision_jax.models.convolution import NarrowConv, hidden_init
+from rlvision_jax.models.convolution import SameConv
 from rlvision_jax.models.layers import l2_pool
 from rlvision_jax.models.network import LayeredNetwork, Part
 
@@ -36,10 +36,7 @@ class ClearNetwork(LayeredNetwork):
         if part != "rest":
             channels, size, pooled = _CONVOLUTIONS[name]
             x = l2_pool(x) if pooled else x
-            if name == self.layer_names[0]:
-                x = NarrowConv(channels, size, name=name)(x)
-            else:
-                x = nn.Conv(channels, (size, size), kernel_init=hidden_init, name=name)(x)
+            x = SameConv(channels, size, name=name)(x)
         return x if part == "read" else nn.relu(x)
 
     @nn.nowrap

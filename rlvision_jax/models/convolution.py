@@ -3,14 +3,17 @@
 It convolves three channels, or with strides, at a fraction of a core's speed, and 16 channels at
 half of it. Each is equal to another convolution of the same pixels with more channels: neighbours
 in space become channels of one position. Derivatives, too, have a faster form than the one that
-XLA derives. Parameters and values are those of a plain convolution, up to the order of summation.
-On accelerators only strides are replaced.
+XLA derives. More channels are convolved at a core's full speed; there fewer products help
+(`winograd.py`). Parameters and values are those of a plain convolution, up to rounding. On
+accelerators only strides are replaced.
 """
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
+
+from rlvision_jax.models.winograd import winograd_convolution
 
 hidden_init = nn.initializers.glorot_uniform()
 
@@ -52,18 +55,25 @@ def strided_convolution(
     return jax.lax.platform_dependent(x, kernel, cpu=unpadded_convolution, default=_unpadded)
 
 
-def narrow_convolution(
+def same_convolution(
     x: Float[Array, "batch height width channel"], kernel: Float[Array, "k k channel out"]
 ) -> Float[Array, "batch height width out"]:
-    """Convolution with SAME padding by a kernel of odd size, for at most 16 channels."""
-    return jax.lax.platform_dependent(x, kernel, cpu=paired_convolution, default=_padded)
+    """Convolution with SAME padding by a kernel of odd size."""
+    size, _, channels, features = kernel.shape
+    if max(channels, features) <= 16:
+        on_cpu = paired_convolution
+    elif size == 5 and x.shape[1] >= 8 and x.dtype == jnp.float32:
+        on_cpu = padded_winograd  # smaller ones gain little, rounder numbers lose too much
+    else:
+        return _padded(x, kernel)
+    return jax.lax.platform_dependent(x, kernel, cpu=on_cpu, default=_padded)
 
 
 @jax.custom_jvp
 def paired_convolution(
     x: Float[Array, "batch height width channel"], kernel: Float[Array, "k k channel out"]
 ) -> Float[Array, "batch height width out"]:
-    """`narrow_convolution`, two columns of the result at a time.
+    """Convolution with SAME padding, two columns of the result at a time.
 
     They see size + 1 columns, whose channels become those of one position. Of the products, one
     in size + 1 is with a zero.
@@ -91,6 +101,23 @@ def _paired_convolution_jvp(
     # were there no barrier.
     by_kernel = _unpadded(jax.lax.optimization_barrier(padded), kernel_tangent)
     return paired_convolution(x, kernel), paired_convolution(x_tangent, kernel) + by_kernel
+
+
+@jax.custom_jvp
+def padded_winograd(
+    x: Float[Array, "batch height width channel"], kernel: Float[Array, "k k channel out"]
+) -> Float[Array, "batch height width out"]:
+    """`winograd_convolution` whose derivative by the kernel is a plain convolution's."""
+    return winograd_convolution(x, kernel)
+
+
+@padded_winograd.defjvp
+def _padded_winograd_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    (x, kernel), (x_tangent, kernel_tangent) = primals, tangents
+    by_x = winograd_convolution(x_tangent, kernel)
+    return padded_winograd(x, kernel), by_x + _padded(x, kernel_tangent)
 
 
 @jax.custom_jvp
@@ -131,8 +158,8 @@ def _convolution(x: Array, kernel: Array, padding: str | tuple[tuple[int, int], 
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=_LAYOUT)
 
 
-class NarrowConv(nn.Module):
-    """`nn.Conv` with SAME padding for at most 16 channels.
+class SameConv(nn.Module):
+    """`nn.Conv` with SAME padding.
 
     Attributes:
       features: channels of the result.
@@ -150,7 +177,7 @@ class NarrowConv(nn.Module):
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", hidden_init, shape, x.dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), x.dtype)
-        return narrow_convolution(x, kernel) + bias[None, None, None]
+        return same_convolution(x, kernel) + bias[None, None, None]
 
 
 class StridedConv(nn.Module):

@@ -10,7 +10,7 @@ from typing import ClassVar
 from flax import linen as nn
 from jaxtyping import Array
 
-from rlvision_jax.models.convolution import NarrowConv, hidden_init
+from rlvision_jax.models.convolution import SameConv
 from rlvision_jax.models.layers import ResidualBlock, max_pool
 from rlvision_jax.models.network import LayeredNetwork, Part
 
@@ -19,16 +19,13 @@ _CHANNELS = {"stack1": 16, "stack2": 32, "stack3": 32}
 
 class _Stack(nn.Module):
     channels: int
-    reads_frames: bool
     centred: bool
     closes: bool
 
     @nn.compact
     def __call__(self, x: Array, part: Part) -> Array:
-        if part != "rest" and self.reads_frames:
-            x = NarrowConv(self.channels, 3, name="conv")(x)
-        elif part != "rest":
-            x = nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name="conv")(x)
+        if part != "rest":
+            x = SameConv(self.channels, 3, name="conv")(x)
         if part == "read":
             return x
         x = max_pool(x, centred=self.centred)
@@ -55,7 +52,6 @@ class ImpalaNetwork(LayeredNetwork):
         """One stack."""
         return _Stack(
             _CHANNELS[name],
-            reads_frames=name == self.layer_names[0],
             centred=self.centred_pooling,
             closes=name not in self.signed_layers,
             name=name,

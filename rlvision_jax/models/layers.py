@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rlvision_jax.models.convolution import NarrowConv, hidden_init
+from rlvision_jax.models.convolution import SameConv
 
 
 def _window_mean(
@@ -115,12 +115,6 @@ class ResidualBlock(nn.Module):
         self, x: Float[Array, "*batch height width channel"]
     ) -> Float[Array, "*batch height width channel"]:
         """Applies the block; the shape is kept."""
-        y = self._convolution("conv1")(nn.relu(x))
-        y = self._convolution("conv2")(nn.relu(y))
+        y = SameConv(self.channels, 3, name="conv1")(nn.relu(x))
+        y = SameConv(self.channels, 3, name="conv2")(nn.relu(y))
         return x + y
-
-    @nn.nowrap
-    def _convolution(self, name: str) -> NarrowConv | nn.Conv:
-        if self.channels <= 16:
-            return NarrowConv(self.channels, 3, name=name)
-        return nn.Conv(self.channels, (3, 3), kernel_init=hidden_init, name=name)

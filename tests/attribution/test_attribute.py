@@ -11,8 +11,8 @@ from rlvision_jax.attribution.scores import output_score
 # TensorFlow and XLA add up the same float32 products in another order, and an activation within
 # rounding of a ReLU's kink may fall on its other side, which shows in single entries. The original
 # graph differs from itself by 2.7e-5 of the largest attribution, depending on how it is fed.
-# Averaging over ten steps dilutes the kinks.
-TEN_STEPS = {"largest": 5e-5, "norm": 2e-5}
+# Averaging over ten steps dilutes the kinks. On one machine the worst is 3.9e-5 and 1.8e-5.
+TEN_STEPS = {"largest": 1e-4, "norm": 4e-5}
 ONE_STEP = {"largest": 5e-4, "norm": 1e-4}
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from rlvision_jax.models.convolution import NarrowConv, StridedConv
+from rlvision_jax.models.convolution import SameConv, StridedConv, same_convolution
+from rlvision_jax.models.winograd import winograd_convolution
 
 # Sums of up to 500 float32 products in another order.
 _CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -35,7 +36,37 @@ def _assert_equal_modules(ours, plain, x):
 @pytest.mark.parametrize("shape", [(2, 6, 8, 3), (1, 5, 2, 1), (2, 4, 7, 3), (1, 4, 6, 16)])
 def test_narrow_convolution_equals_the_plain_one(size, shape):
     plain = nn.Conv(4, (size, size), kernel_init=nn.initializers.glorot_uniform())
-    _assert_equal_modules(NarrowConv(4, size), plain, _draw(*shape))
+    _assert_equal_modules(SameConv(4, size), plain, _draw(*shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 16), (1, 10, 3, 20), (2, 17, 6, 32)])
+def test_wide_convolution_equals_the_plain_one(shape):
+    plain = nn.Conv(24, (5, 5), kernel_init=nn.initializers.glorot_uniform())
+    _assert_equal_modules(SameConv(24, 5), plain, 0.1 * _draw(*shape))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_winograds_rounding_is_of_the_order_of_a_plain_sums(size):
+    x, kernel = _draw(2, 16, 16, 32), _draw(size, size, 32, 32)
+
+    def plain(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    with jax.enable_x64(True):
+        exact = np.asarray(plain(jnp.asarray(x, float), jnp.asarray(kernel, float)))
+    # About 3.5e-7 for the plain sum of 800 products, 8.7e-7 here.
+    error = np.linalg.norm(winograd_convolution(x, kernel) - exact) / np.linalg.norm(exact)
+    assert 0 < error < 2e-6
+
+
+def test_convolutions_of_several_networks_equal_those_of_each():
+    kernels, x = 0.1 * _draw(2, 5, 5, 16, 24), _draw(2, 1, 8, 8, 16)
+    together = jax.vmap(same_convolution)(x, kernels)
+    for index in range(2):
+        one = same_convolution(x[index], kernels[index])
+        np.testing.assert_allclose(together[index], one, **_CLOSE)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(8, 4), (4, 2), (3, 1)])
@@ -52,11 +83,14 @@ def test_strided_convolution_equals_the_plain_one(size, stride, length):
 
 
 @pytest.mark.parametrize(
-    ("ours", "padding"), [(NarrowConv(5, 3), "SAME"), (StridedConv(5, 3, 1), "VALID")]
+    ("ours", "padding"),
+    [(SameConv(5, 3), "SAME"), (SameConv(20, 5), "SAME"), (StridedConv(5, 3, 1), "VALID")],
 )
 def test_forward_derivatives_equal_those_of_the_plain_convolution(ours, padding):
-    plain = nn.Conv(5, (3, 3), padding=padding, kernel_init=nn.initializers.glorot_uniform())
-    x = _draw(2, 6, 8, 3)
+    size = (ours.size, ours.size)
+    initializer = nn.initializers.glorot_uniform()
+    plain = nn.Conv(ours.features, size, padding=padding, kernel_init=initializer)
+    x = _draw(2, 8, 8, 3)
     params = plain.init(jax.random.key(0), x)
     directions = jax.tree.map(lambda leaf: leaf + 0.1, (params, x))
     _, expected = jax.jvp(plain.apply, (params, x), directions)
