@@ -25,7 +25,7 @@ ALL_SCORES = ("value", *range(15))
 # contestant -> batch sizes to choose from
 BATCH_SIZES = {
     "rlvision_jax": (8, 16, 32),
-    "rlvision_jax, value and 15 logits": (4, 8, 16),
+    "rlvision_jax, value and 15 logits": (2, 4, 8),
     "torch by hand": (8, 16, 32, 64),
     "captum": (32, 64, 128),
 }

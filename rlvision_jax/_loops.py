@@ -5,6 +5,7 @@ there several rows are computed side by side and what is left of the loop is wri
 accelerator it is scanned, which needs the memory of one row. This is the one place that decides.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -13,51 +14,40 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-# Side by side, rows need one program instead of one each, which compiles faster and runs as fast,
-# as long as a core's caches hold them. Written out, XLA computes what does not depend on each other
-# in any order, and keeps it all until it is added up. So many must suffice to have in memory.
-_ROWS_IN_MEMORY = 10
+# Side by side, rows need one program instead of one each, which compiles faster and runs as fast.
+# So many must suffice to have in memory together.
+_ROWS_AT_ONCE = 10
 
-Row: TypeAlias = Float[Array | np.ndarray, " column"] | list[np.generic | Array]
-"""One row: an array, or its entries."""
+Row: TypeAlias = Float[Array, " column"]
 
 
 def sum_over_rows(
     step: Callable[[Row], PyTree],
     rows: Float[np.ndarray, "step column"],
     *,
-    branches: int = 1,
     unroll: bool | None = None,
 ) -> PyTree:
     """Adds up `step(row)` over all rows.
 
     Args:
-      step: one term of the sum; the same structure, shapes and dtypes at every row. Where single
-        rows are written out, NumPy's entries are constants of the program.
+      step: one term of the sum; the same structure, shapes and dtypes at every row.
       rows: what tells the steps apart. Static.
-      branches: how many times as much a term needs as one pass through a network: so many fewer
-        rows are taken side by side, down to one. Static.
-      unroll: True takes rows side by side and writes out the loop over what remains, False scans
-        it, None chooses by the platform that the program is lowered for. Static.
+      unroll: True takes ten rows side by side and writes out the loop over tens, False scans the
+        rows, None chooses by the platform that the program is lowered for. Static.
 
     Returns:
       The sum, in the structure of one term.
     """
 
-    together = max(_ROWS_IN_MEMORY // branches, 1)
-
     def unrolled() -> PyTree:
+        # One by one, for XLA on CPU adds along the middle of an array many times slower.
+        add_up = functools.partial(functools.reduce, jnp.add)
         total, zero = None, np.zeros((), rows.dtype)
-        for first in range(0, len(rows), together):
-            block = rows[first : first + together]
-            if len(block) > 1:
-                term = jax.tree.map(lambda x: x.sum(0), jax.vmap(step)(block + zero))
-            else:
-                term = step([entry + zero if entry else entry for entry in block[0]])
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            terms = jax.vmap(step)(jnp.asarray(rows[first : first + _ROWS_AT_ONCE]) + zero)
+            term = jax.tree.map(add_up, terms)
             total = term if total is None else jax.tree.map(jnp.add, total, term)
-            after = first + together
-            if after % _ROWS_IN_MEMORY < together or after >= len(rows):
-                total, zero = _finished(total)
+            total, zero = _finished(total)
         return total
 
     def scanned() -> PyTree:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, UInt8
 
 from rlvision_jax._checks import check_at_least
 from rlvision_jax._types import Params
-from rlvision_jax.attribution.chunks import chunk_size, map_chunks
+from rlvision_jax.attribution.chunks import chunk_size, map_chunks, work_of_scores
 from rlvision_jax.attribution.multi_path import early_halves, multi_path
 from rlvision_jax.attribution.path_jacobian import Continuation, path_jacobian
 from rlvision_jax.attribution.quadrature import nodes_and_weights
@@ -163,7 +163,8 @@ def attribute_scores(
             rule=rule,
         )
 
-    size = chunk_size(len(observations), batch_size)
+    work = work_of_scores(len(checked))
+    size = chunk_size(len(observations), batch_size, work_per_frame=work)
     values, at_end, at_start = map_chunks(run, (observations, positions), size)
     return Attributions(values=values, scores=at_end, baseline_scores=at_start)
 

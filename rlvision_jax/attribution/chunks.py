@@ -39,6 +39,14 @@ def chunk_size(num_frames: int, wanted: int | None = None, *, work_per_frame: in
     return num_devices * min(wanted, -(-num_frames // num_devices))
 
 
+def work_of_scores(num_scores: int) -> int:
+    """How many frames' work it is to attribute so many scores of one frame.
+
+    Half a pass each, the way back, beside the forward work that all share.
+    """
+    return max(num_scores // 2, 1)
+
+
 def map_chunks(
     function: Callable[[Any], tuple[Array, ...]], per_frame: Any, size: int
 ) -> tuple[np.ndarray, ...]:

@@ -80,8 +80,7 @@ def multi_path(
     gradient = jax.grad(score_fn)
 
     def along(early: Bool[Array, " feature"]) -> Float[Array, "*shape channel"]:
-        def point(place: Array | np.generic) -> Float[Array, "*shape channel"]:
-            place = jnp.asarray(place, activation.dtype)
+        def point(place: Array) -> Float[Array, "*shape channel"]:
             coordinates = jnp.where(early, 1 - (1 - place) ** 2, place**2)
             scaled = features * jnp.broadcast_to(coordinates, features.shape)
             return nmf.inverse_transform(scaled) + place * rest
@@ -92,7 +91,7 @@ def multi_path(
 
         ends = np.linspace(0.0, 1.0, num_steps + 1, dtype=activation.dtype)
         rows = np.stack([ends[:-1], ends[1:]], 1)
-        return sum_over_rows(step, rows, branches=len(halves), unroll=unroll)
+        return sum_over_rows(step, rows, unroll=unroll)
 
     return jnp.mean(jax.vmap(along)(halves), 0)
 

@@ -84,11 +84,11 @@ def path_jacobian(
         values, slopes = value_weights(nodes, places), weights @ slope_weights(nodes, places)
 
     def step(row: Row) -> Array:
-        return _scaled(row[-1], jax.jacrev(rest)(_combine(row[:-1], there)))
+        terms = [factor * term for factor, term in zip(row[:-1], there, strict=True)]
+        return row[-1] * jax.jacrev(rest)(functools.reduce(jnp.add, terms))
 
     rows = np.concatenate([values, weights[:, None]], 1).astype(activation.dtype)
-    branches = len(jax.eval_shape(rest, there[-1]))
-    total = sum_over_rows(step, rows, branches=branches, unroll=unroll)
+    total = sum_over_rows(step, rows, unroll=unroll)
     # The same total goes back from every place, so that the way back through what is linear in
     # the read, which is nearly all of it, is computed once.
     parts = [
@@ -106,15 +106,3 @@ def _three_places(nodes: Float[np.ndarray, " step"]) -> Float[np.ndarray, " plac
     """
     middle = nodes[np.argmin(np.abs(nodes - np.sqrt(nodes[0] * nodes[-1])))]
     return np.unique([nodes[0], middle, 1.0])
-
-
-def _scaled(factor: Array | np.generic, x: Array) -> Array:
-    """Product that is dropped from the program where the factor is a constant zero."""
-    if isinstance(factor, Array):
-        return factor * x
-    return float(factor) * x if factor else jnp.zeros_like(x)
-
-
-def _combine(factors: Row, terms: tuple[Array, ...]) -> Array:
-    scaled = [_scaled(factor, term) for factor, term in zip(factors, terms, strict=True)]
-    return functools.reduce(jnp.add, scaled)

@@ -9,7 +9,7 @@ from jaxtyping import Array, UInt8
 
 from rlvision_jax._types import Params
 from rlvision_jax.attribution.attribute import attribute_chunk
-from rlvision_jax.attribution.chunks import chunk_size, map_chunks
+from rlvision_jax.attribution.chunks import chunk_size, map_chunks, work_of_scores
 from rlvision_jax.attribution.scores import CheckedScore
 from rlvision_jax.factorization import NMF, project_signed
 from rlvision_jax.models import VisionPolicy
@@ -49,7 +49,8 @@ def compute(
             policy, params, nmf, frames, layer, scores, num_steps=num_steps, rule=rule, maps=maps
         )
 
-    results = map_chunks(run, observations, chunk_size(len(observations)))
+    size = chunk_size(len(observations), work_per_frame=work_of_scores(len(scores)))
+    results = map_chunks(run, observations, size)
     names: tuple[str, ...] = (*RESULTS, *MAPS) if maps else RESULTS
     named = dict(zip(names, results, strict=True))
     for name, array in named.items():
