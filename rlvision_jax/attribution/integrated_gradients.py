@@ -30,7 +30,8 @@ def path_gradient(
       baseline: start of the line.
       num_steps: evaluations on the line, at least 1. Static.
       rule: "right", "midpoint" or "gauss_legendre". Static.
-      unroll: write the steps out (True) or scan them (False); None chooses by platform. Static.
+      unroll: take ten steps side by side, by `jax.vmap` (True), or scan them (False); None chooses
+        by platform. Static.
 
     Returns:
       Mean gradient, in units of the score per unit of the activation.
@@ -68,7 +69,8 @@ def integrated_gradients(
       baseline: start of the path; zeros mean "this layer is silent".
       num_steps: evaluations on the path, at least 1. Static.
       rule: "right" (the paper's), "midpoint" or "gauss_legendre"; see `nodes_and_weights`. Static.
-      unroll: write the steps out (True) or scan them (False); None chooses by platform. Static.
+      unroll: take ten steps side by side, by `jax.vmap` (True), or scan them (False); None chooses
+        by platform. Static.
 
     Returns:
       Signed attribution per entry of the activation, in units of the score.

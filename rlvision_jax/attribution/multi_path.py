@@ -50,7 +50,8 @@ def multi_path(
       max_paths: how many paths to draw at random; None: all of them, every half of the features
         (rounded down) with its complement. Static.
       key: consumed; needed if `max_paths` is given.
-      unroll: write the steps out (True) or scan them (False); None chooses by platform. Static.
+      unroll: take ten steps side by side, by `jax.vmap` (True), or scan them (False); None chooses
+        by platform. Static.
 
     Returns:
       Signed attribution per entry of the activation, in units of the score.
