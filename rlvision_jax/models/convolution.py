@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rlvision_jax.models.winograd import winograd_convolution
+from rlvision_jax.models.winograd import is_in_use, winograd_convolution
 
 hidden_init = nn.initializers.glorot_uniform()
 
@@ -62,7 +62,7 @@ def same_convolution(
     size, _, channels, features = kernel.shape
     if max(channels, features) <= 16:
         on_cpu = paired_convolution
-    elif size == 5 and x.shape[1] >= 8 and x.dtype == jnp.float32:
+    elif size == 5 and x.shape[1] >= 8 and x.dtype == jnp.float32 and is_in_use():
         on_cpu = padded_winograd  # smaller ones gain little, rounder numbers lose too much
     else:
         return _padded(x, kernel)

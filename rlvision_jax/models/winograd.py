@@ -10,8 +10,10 @@ Points after Barabasz et al. 2020, https://arxiv.org/abs/1803.10986: small ones,
 negatives and reciprocals, keep float32's rounding small.
 """
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +25,27 @@ _POINTS = (0, 1, -1, 2, -0.5, -2, 0.5)  # as many of them as are needed, and inf
 
 MOST_ROWS = len(_POINTS) + 2 - _ROWS
 """Kernels may have so many rows."""
+
+_in_use = contextvars.ContextVar("_in_use", default=True)
+
+
+@contextlib.contextmanager
+def plain_sums() -> Iterator[None]:
+    """Programs that are traced meanwhile leave this method alone.
+
+    It takes rows together, so that a pixel outside a row's receptive field changes it by rounding.
+    In plain sums such a pixel changes nothing.
+    """
+    token = _in_use.set(False)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
+def is_in_use() -> bool:
+    """Whether convolutions may be computed by this method, here and now."""
+    return _in_use.get()
 
 
 def winograd_convolution(

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
+from rlvision_jax.models.winograd import plain_sums
 
 # Frames of noise: what a nonlinearity cuts off in one shows in another.
 _NUM_FRAMES = 2
@@ -49,7 +50,7 @@ def receptive_fields(policy: VisionPolicy, params: Params) -> dict[str, Receptiv
 
     Exact unless the policy ignores pixels that it could see: a frame of noise gets other noise in
     one row (column), and the rows (columns) of the layer that change at all are noted. Computed
-    on the CPU, where convolutions add up the same products in the same order.
+    on the CPU, where plain sums add up the same products in the same order.
 
     Args:
       policy: any, of frames of at least 2 x 2 pixels.
@@ -65,7 +66,7 @@ def receptive_fields(policy: VisionPolicy, params: Params) -> dict[str, Receptiv
     height, width, _ = policy.observation_shape
     found: dict[str, list[np.ndarray]] = {layer: [] for layer in policy.layer_names}
     cpu = jax.local_devices(backend="cpu")[0]
-    with jax.default_device(cpu):
+    with jax.default_device(cpu), plain_sums():
         params = jax.device_put(params, cpu)
         for _ in range(_NUM_FRAMES):
             frame, noise = rng.integers(0, 256, (2, *policy.observation_shape), np.uint8)
