@@ -23,9 +23,6 @@ from jaxtyping import Array, Float
 _ROWS = 4  # of the result, computed together
 _POINTS = (0, 1, -1, 2, -0.5, -2, 0.5)  # as many of them as are needed, and infinity
 
-MOST_ROWS = len(_POINTS) + 2 - _ROWS
-"""Kernels may have so many rows."""
-
 _in_use = contextvars.ContextVar("_in_use", default=True)
 
 
@@ -51,7 +48,7 @@ def is_in_use() -> bool:
 def winograd_convolution(
     x: Float[Array, "batch height width channel"], kernel: Float[Array, "k l channel out"]
 ) -> Float[Array, "batch height width out"]:
-    """Convolution with SAME padding by a kernel of odd size, at most `MOST_ROWS` rows."""
+    """Convolution with SAME padding by a kernel of odd size, at most 5 rows."""
     size, columns, channels, features = kernel.shape
     batch, height, width, _ = x.shape
     half, tiles = size // 2, -(-height // _ROWS)
