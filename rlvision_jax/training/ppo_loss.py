@@ -4,7 +4,7 @@ Source: Schulman et al. 2017, https://arxiv.org/abs/1707.06347; value clipping a
 `ppo2`, which Procgen's published curves were made with.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int32, UInt8
 
 from rlvision_jax._types import Params
-from rlvision_jax.models import Policy
 from rlvision_jax.training.config import PPOConfig
+
+
+@runtime_checkable
+class ActorCritic(Protocol):
+    """What the loss needs of a policy."""
+
+    def apply(
+        self, params: Params, observations: UInt8[Array | np.ndarray, "batch height width channel"]
+    ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
+        """Policy logits and value."""
+        ...
 
 
 class Minibatch(NamedTuple):
@@ -64,7 +74,7 @@ def normalize_advantages(
 
 
 def ppo_loss(
-    policy: Policy, params: Params, minibatch: Minibatch, config: PPOConfig
+    policy: ActorCritic, params: Params, minibatch: Minibatch, config: PPOConfig
 ) -> tuple[Float[Array, ""], LossMetrics]:
     """Loss of a minibatch: mean over its samples, so means over equal parts average to it.
 

@@ -22,23 +22,16 @@ from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
 from rlvision_jax.training.config import PPOConfig
 from rlvision_jax.training.gae import generalized_advantages
+from rlvision_jax.training.micro_batches import LayersInTurn, micro_batch_size
 from rlvision_jax.training.normalization import RewardScale, initial_scale, scale_rewards
 from rlvision_jax.training.ppo_loss import (
+    ActorCritic,
     LossMetrics,
     Minibatch,
     normalize_advantages,
     ppo_loss,
 )
 from rlvision_jax.training.rollout import Rollout
-
-# Frames per micro-batch on CPU, measured: twice as many take as long or longer per frame.
-_CPU_MICRO_BATCH = {
-    "impala": 8,
-    "impala_baselines": 8,
-    "impala_cleanrl": 8,
-    "clear": 8,
-    "nature": 16,
-}
 
 
 class LearnerState(NamedTuple):
@@ -209,7 +202,7 @@ def _normalized(minibatch: Minibatch) -> Minibatch:
 
 
 def loss_gradient(
-    policy: Policy, config: PPOConfig, params: Params, minibatch: Minibatch
+    policy: ActorCritic, config: PPOConfig, params: Params, minibatch: Minibatch
 ) -> tuple[Params, LossMetrics]:
     """Gradient of a minibatch's loss by the parameters, and its metrics."""
     return jax.grad(lambda params: ppo_loss(policy, params, minibatch, config), has_aux=True)(
@@ -308,11 +301,11 @@ class _ThreadedUpdate:
     """The update in a Python loop, each minibatch shared by threads in micro-batches."""
 
     def __init__(self, policy: Policy, config: PPOConfig):
-        self._policy = policy
+        self._policy = LayersInTurn(policy)
         self._config = config
-        self._micro_batch = _CPU_MICRO_BATCH[policy.name]
         self._num_threads = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._num_threads)
+        self._micro_batch = micro_batch_size(policy, config.minibatch_size, self._num_threads)
 
     def __call__(
         self, state: LearnerState, rollout: Rollout, key: Array
@@ -361,7 +354,7 @@ def _no_gradient(params: Params) -> tuple[Params, LossMetrics]:
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def _with_part(
-    policy: Policy,
+    policy: LayersInTurn,
     config: PPOConfig,
     total: tuple[Params, LossMetrics],
     params: Params,

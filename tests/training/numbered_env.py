@@ -1,15 +1,15 @@
 import dataclasses
 
 import numpy as np
+from uncut_policy import UncutPolicy
 
 from rlvision_jax.envs.base import TimeStep
-from rlvision_jax.models import Policy
 
 SHAPE = (4, 4, 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class TablePolicy(Policy):
+class TablePolicy(UncutPolicy):
     """Looks its outputs up by the first pixel: row `observation[0, 0, 0]` of two tables."""
 
     def apply(self, params, observations):

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from uncut_policy import UncutPolicy
 
 from rlvision_jax.envs import TimeStep
-from rlvision_jax.models import Policy
 
 SHAPE = (4, 4, 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearPolicy(Policy):
+class LinearPolicy(UncutPolicy):
     """Policy logits and value are linear in the brightness of the frame's four rows."""
 
     def __post_init__(self):

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from uncut_policy import UncutPolicy
 
 from rlvision_jax import checkpoint, envs, models
 from rlvision_jax.envs import GAMES
-from rlvision_jax.models import Policy
 from rlvision_jax.training import (
     PPOConfig,
     TrainConfig,
@@ -30,7 +30,7 @@ BREAKOUT = "gymnax:Breakout-MinAtar"
 
 
 @dataclasses.dataclass(frozen=True)
-class BrightnessPolicy(Policy):
+class BrightnessPolicy(UncutPolicy):
     """Policy logits and value are linear in the brightness of the channels: quick to compile."""
 
     def init(self, key):

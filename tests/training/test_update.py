@@ -20,7 +20,7 @@ from rlvision_jax.training.update import (
 )
 
 POLICY = TablePolicy("impala", 4, SHAPE)
-# 20 samples in each minibatch: micro-batches of 8, 8 and 4.
+# 20 samples in each minibatch: micro-batches of 7, 7 and 6, or for two threads of 5.
 CONFIG = PPOConfig(num_envs=4, num_steps=10, num_minibatches=2, num_epochs=2)
 
 
@@ -68,8 +68,7 @@ def test_number_of_threads_changes_only_the_order_of_sums(state, rollout, monkey
         results.append(update(state, rollout, jax.random.key(1)))
     assert_close(results[0], results[1])
     assert_close(results[0], results[2])
-    # Three micro-batches occupy three threads at most.
-    jax.tree.map(np.testing.assert_array_equal, results[2], results[3])
+    assert_close(results[0], results[3])
 
 
 def test_same_key_gives_the_same_update_and_keeps_the_old_state(state, rollout, assert_same_tree):
