@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, UInt8
 from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
 
-# Frames of a micro-batch, at most; the larger, the more memory moves, but for a head like nature's.
+# Frames of a micro-batch, at most. More keep more activations; nature's few are worth it, since
+# most of its parameters are in its head.
 _LARGEST = {
     "impala": 8,
     "impala_baselines": 8,
