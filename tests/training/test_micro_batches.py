@@ -9,13 +9,13 @@ from rlvision_jax.training.micro_batches import LayersInTurn, micro_batch_size
 @pytest.mark.parametrize("name", models.NETWORKS)
 @pytest.mark.parametrize("minibatch_size", [1, 7, 64, 100, 2048])
 @pytest.mark.parametrize("num_threads", [1, 2, 3, 16])
-def test_threads_take_equally_many_micro_batches(name, minibatch_size, num_threads):
+def test_threads_take_equally_many_frames(name, minibatch_size, num_threads):
     size = micro_batch_size(models.make(name), minibatch_size, num_threads)
-    sizes = [min(size, minibatch_size - start) for start in range(0, minibatch_size, size)]
-    assert 1 <= size <= 64
-    assert sum(sizes) == minibatch_size
-    if minibatch_size == 2048:
-        assert len(sizes) % num_threads == 0 or num_threads == 3  # 2048 is no multiple of 3
+    assert 1 <= size <= (64 if name == "nature" else 8)
+    starts = range(0, minibatch_size, size)
+    most = sum(min(size, minibatch_size - start) for start in starts[::num_threads])
+    # More than its share by less than a frame of each micro-batch.
+    assert most < minibatch_size / num_threads + len(starts[::num_threads])
 
 
 @pytest.mark.parametrize("num_frames", [3, 8, 20])
