@@ -21,8 +21,8 @@ from jaxtyping import Array, Bool, Float, Int32
 from rlvision_jax._types import Params
 from rlvision_jax.models import Policy
 from rlvision_jax.training.config import PPOConfig
+from rlvision_jax.training.cpu_shares import LayersInTurn, micro_batch_size
 from rlvision_jax.training.gae import generalized_advantages
-from rlvision_jax.training.micro_batches import LayersInTurn, micro_batch_size
 from rlvision_jax.training.normalization import RewardScale, initial_scale, scale_rewards
 from rlvision_jax.training.ppo_loss import (
     ActorCritic,

@@ -3,19 +3,24 @@ import numpy as np
 import pytest
 
 from rlvision_jax import models
-from rlvision_jax.training.micro_batches import LayersInTurn, micro_batch_size
+from rlvision_jax.training.cpu_shares import LayersInTurn, micro_batch_size, share_size
 
 
-@pytest.mark.parametrize("name", models.NETWORKS)
-@pytest.mark.parametrize("minibatch_size", [1, 7, 64, 100, 2048])
+@pytest.mark.parametrize("num_frames", [1, 7, 64, 100, 2048])
 @pytest.mark.parametrize("num_threads", [1, 2, 3, 16])
-def test_threads_take_equally_many_frames(name, minibatch_size, num_threads):
-    size = micro_batch_size(models.make(name), minibatch_size, num_threads)
-    assert 1 <= size <= (64 if name == "nature" else 8)
-    starts = range(0, minibatch_size, size)
-    most = sum(min(size, minibatch_size - start) for start in starts[::num_threads])
-    # More than its share by less than a frame of each micro-batch.
-    assert most < minibatch_size / num_threads + len(starts[::num_threads])
+@pytest.mark.parametrize("largest", [8, 64])
+def test_threads_take_equally_many_frames(num_frames, num_threads, largest):
+    size = share_size(num_frames, num_threads, largest)
+    assert 1 <= size <= largest
+    starts = range(0, num_frames, size)
+    most = sum(min(size, num_frames - start) for start in starts[::num_threads])
+    # More than its part by less than a frame of each call.
+    assert most < num_frames / num_threads + len(starts[::num_threads])
+
+
+def test_micro_batches_of_a_network_that_is_mostly_dense_are_larger():
+    sizes = {name: micro_batch_size(models.make(name), 2048, 2) for name in models.NETWORKS}
+    assert sizes == {name: 64 if name == "nature" else 16 for name in models.NETWORKS}
 
 
 @pytest.mark.parametrize("num_frames", [3, 8, 20])
