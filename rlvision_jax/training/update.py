@@ -231,8 +231,7 @@ def descend(
     gradient, losses = jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), *shares)
     updates, optimizer_state = make_optimizer(config).update(gradient, optimizer_state, params)
     params = optax.apply_updates(params, updates)
-    norm = jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(gradient)))
-    return params, optimizer_state, (losses, norm)
+    return params, optimizer_state, (losses, optax.global_norm(gradient))
 
 
 @jax.jit
@@ -319,23 +318,25 @@ class _ThreadedUpdate:
         )
         on_host = _in_one_row(Minibatch(*map(np.asarray, samples)))._replace(observations=frames)
         params, optimizer_state = state.params, state.optimizer_state
-        rows = []
+        nothing, rows = _no_gradient(params), []
         for indices in np.asarray(minibatch_indices(config, key)):
             # NumPy's arrays again: those of JAX are slow to cut.
             minibatch = Minibatch(*map(np.asarray, _normalized(_minibatch(on_host, indices))))
-            shares = list(self._shares(params, minibatch))
+            shares = list(self._shares(nothing, params, minibatch))
             params, optimizer_state, row = descend(config, params, optimizer_state, shares)
             rows.append(row)
         losses, norms = jax.tree.map(lambda *minibatches: np.stack(minibatches), *rows)
         state = LearnerState(params, optimizer_state, reward_scale)
         return state, _summarized(samples, losses, norms)
 
-    def _shares(self, params: Params, minibatch: Minibatch) -> Iterator[tuple[Params, LossMetrics]]:
+    def _shares(
+        self, nothing: tuple[Params, LossMetrics], params: Params, minibatch: Minibatch
+    ) -> Iterator[tuple[Params, LossMetrics]]:
         """Each thread's share of the minibatch's gradient and losses; together the whole."""
         starts = range(0, self._config.minibatch_size, self._micro_batch)
 
         def share(thread: int) -> tuple[Params, LossMetrics]:
-            total = _no_gradient(params)
+            total = nothing
             for start in starts[thread :: self._num_threads]:
                 part = Minibatch(*(x[start : start + self._micro_batch] for x in minibatch))
                 total = jax.block_until_ready(
@@ -352,7 +353,7 @@ def _no_gradient(params: Params) -> tuple[Params, LossMetrics]:
     return zeros, LossMetrics(*(jnp.zeros(()) for _ in LossMetrics._fields))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _with_part(
     policy: LayersInTurn,
     config: PPOConfig,
