@@ -231,7 +231,7 @@ def descend(
     gradient, losses = jax.tree.map(lambda *parts: functools.reduce(jnp.add, parts), *shares)
     updates, optimizer_state = make_optimizer(config).update(gradient, optimizer_state, params)
     params = optax.apply_updates(params, updates)
-    return params, optimizer_state, (losses, optax.global_norm(gradient))
+    return params, optimizer_state, (losses, optax.tree.norm(gradient))
 
 
 @jax.jit
