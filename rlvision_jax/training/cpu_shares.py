@@ -17,7 +17,7 @@ from rlvision_jax.models import VisionPolicy
 # Frames of a call, at most. Of 16, IMPALA's gradient needs 31.6 MB, and the C library keeps no
 # block above 32 MB from call to call.
 _LARGEST = 16
-# Frames of it that the layers take at a time: XLA leaves operations this small whole.
+# Frames of it that the layers take at a time: XLA cuts fewer operations on so few among threads.
 _AT_A_TIME = 4
 # nature's layers are small, and most of its parameters are in its head, so that its gradient wants
 # more frames of both.
