@@ -17,7 +17,7 @@ from rlvision_jax.models import VisionPolicy
 # Frames of a call, at most. Of 16, IMPALA's gradient needs 31.6 MB, and the C library keeps no
 # block above 32 MB from call to call.
 _LARGEST = 16
-# Frames of it that the layers take at a time: XLA cuts fewer operations on so few among threads.
+# Frames of it that the layers take at a time.
 _AT_A_TIME = 4
 # nature's layers are small, and most of its parameters are in its head, so that its gradient wants
 # more frames of both.
@@ -56,8 +56,8 @@ def micro_batch_size(policy: VisionPolicy, minibatch_size: int, num_threads: int
 class LayersInTurn:
     """A policy whose layers take a few frames at a time, and whose head takes all of them.
 
-    More frames at a time leave a core's cache, and XLA cuts work on them among threads. The head's
-    kernels, megabytes, are read once for all frames, and their gradient is written once.
+    Layers are fastest with few frames. The head's kernels, megabytes, are read once for all
+    frames, and their gradient is written once.
 
     Attributes:
       policy: what is applied.
