@@ -15,9 +15,13 @@ from rlvision_jax._memory import let_freed_memory_stay
 from rlvision_jax._types import Params
 from rlvision_jax.models import VisionPolicy
 from rlvision_jax.training.cpu_shares import LayersInTurn, share_size
+from rlvision_jax.training.eigen import eigen_options
 
 Outputs: TypeAlias = tuple[Float[np.ndarray, "env action"], Float[np.ndarray, " env"]]
 Forward: TypeAlias = Callable[[Params, UInt8[np.ndarray, "env height width channel"]], Outputs]
+
+# Networks whose layers are so small that a call per core gains nothing (measured; docs/ppo.md).
+_IN_ONE_CALL = ("nature",)
 
 
 @contextlib.contextmanager
@@ -30,6 +34,9 @@ def forward_pass(policy: VisionPolicy) -> Iterator[Forward]:
     if jax.default_backend() != "cpu":
         yield functools.partial(_apply, policy)
         return
+    if policy.name in _IN_ONE_CALL:
+        yield functools.partial(_apply, policy, with_eigen=True)
+        return
     let_freed_memory_stay()
     num_threads = os.cpu_count() or 1
     with ThreadPoolExecutor(num_threads) as threads:
@@ -40,8 +47,10 @@ def _apply(
     policy: VisionPolicy | LayersInTurn,
     params: Params,
     frames: UInt8[np.ndarray, "env height width channel"],
+    *,
+    with_eigen: bool = False,
 ) -> Outputs:
-    logits, values = _compiled(policy, params, frames)
+    logits, values = _compiled(with_eigen)(policy, params, frames)
     return np.asarray(logits), np.asarray(values)
 
 
@@ -59,8 +68,13 @@ def _apply_in_shares(
     return logits, values
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _compiled(
+@functools.cache
+def _compiled(with_eigen: bool) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    options = eigen_options() if with_eigen else None
+    return jax.jit(_outputs, static_argnums=0, compiler_options=options)
+
+
+def _outputs(
     policy: VisionPolicy | LayersInTurn,
     params: Params,
     frames: UInt8[Array, "env height width channel"],
