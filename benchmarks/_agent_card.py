@@ -90,7 +90,7 @@ def _seeds(agents: Sequence[ShippedAgent]) -> str:
     for agent in agents:
         if not agent.repeats:
             continue
-        curves = {agent.config["training"]["seed"]: agent.curve, **agent.repeats}
+        curves = {agent.seed: agent.curve, **agent.repeats}
         steps = min(curve[-1].step for curve in curves.values()) - agent.first_step
         seeds = " | ".join(f"seed {seed}" for seed in curves)
         rows = [f"| `{agent.name}`, steps | {seeds} | mean | spread of seeds |"]
@@ -110,15 +110,26 @@ def _mean_return(curve: Sequence[CurveRow], begin: int, end: int) -> float:
 
 
 def _published(agents: Sequence[ShippedAgent]) -> str:
-    del agents
     steps = sorted({millions for published in PUBLISHED for millions, _ in published.points})
-    names = " | ".join(published.label for published in PUBLISHED)
-    rows = [f"| steps | {names} |", f"|---|{'---|' * len(PUBLISHED)}"]
+    repeated = [agent for agent in agents if agent.repeats]
+    names = [published.label for published in PUBLISHED]
+    names += [f"ours: `{agent.name}` and its repeats" for agent in repeated]
+    rows = [f"| steps | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for millions in steps:
         found = [dict(published.points).get(millions) for published in PUBLISHED]
         cells = ["" if value is None else f"{value:.2f}" for value in found]
+        cells += [_ours(agent, round(1e6 * millions)) for agent in repeated]
         rows.append(f"| {millions:g}M | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def _ours(agent: ShippedAgent, steps: int) -> str:
+    """Mean return of an agent's runs that went so far, within 10% of so many steps."""
+    curves = [curve for curve in (agent.curve, *agent.repeats.values()) if curve[-1].step >= steps]
+    if not curves:
+        return ""
+    returns = [_mean_return(curve, 9 * steps // 10, 11 * steps // 10) for curve in curves]
+    return f"{statistics.mean(returns):.2f} ({', '.join(f'{value:.2f}' for value in returns)})"
 
 
 def _commands(agents: Sequence[ShippedAgent]) -> str:

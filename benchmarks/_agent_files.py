@@ -12,8 +12,9 @@ import safetensors
 from rlvision_jax.training import read_metrics
 
 CURVE, EVALUATION = "curve.csv", "evaluation.json"
-# Curves of runs that differ by their seed and length only, `seed-1.csv` and so on.
-REPEATS = "repeats"
+# Runs that differ from a shipped agent's by their seed and length only: `easy-200/seed-1`, a folder
+# like a shipped agent's without evaluation, and so on.
+REPEATS = Path(__file__).parent / "repeats"
 _MOST_ROWS = 200
 
 
@@ -61,13 +62,23 @@ class ShippedAgent:
         return ", ".join(parts)
 
     @property
+    def seed(self) -> int:
+        """The seed that the training began with."""
+        return _beginning(self.config)["training"]["seed"]
+
+    @property
     def first_step(self) -> int:
         """Steps that the agent had when this training began: those of the agent it continued."""
-        return (self.config.get("initial_agent") or {}).get("steps", 0)
+        return (_beginning(self.config)["initial_agent"] or {}).get("steps", 0)
 
 
-def read_agent(folder: Path) -> ShippedAgent:
-    """Reads all files of a shipped agent."""
+def read_agent(folder: Path, repeats: Path = REPEATS) -> ShippedAgent:
+    """Reads all files of a shipped agent.
+
+    Args:
+      folder: its folder.
+      repeats: where repeats of all agents are.
+    """
     index = json.loads((folder / "agent.json").read_text())
     with safetensors.safe_open(folder / index["weights"], "numpy") as weights:
         shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
@@ -90,53 +101,90 @@ def read_agent(folder: Path) -> ShippedAgent:
         num_parameters=num_parameters,
         curve=read_curve(folder / CURVE),
         repeats={
-            int(path.stem.removeprefix("seed-")): read_curve(path)
-            for path in sorted((folder / REPEATS).glob("seed-*.csv"))
+            int(path.name.removeprefix("seed-")): read_curve(path / CURVE)
+            for path in sorted((repeats / folder.name).glob("seed-*"))
         },
         evaluation=evaluation,
     )
 
 
 def copy_agent(run: Path, folder: Path) -> None:
-    """Copies the agent of a training run, and how it learned, into a folder of its own."""
+    """Copies the agent of a training run, and how it learned, into a folder of its own.
+
+    If the run went on from the agent that the folder holds, or from one that this had gone on
+    from, the folder's curve is kept up to there.
+    """
     index = json.loads((run / "agent" / "agent.json").read_text())
     folder.mkdir(parents=True, exist_ok=True)
+    curve = _curve_before(folder, index["config"]) + curve_of(run, index["config"])
     for old in folder.glob("params-*.safetensors"):
         old.unlink()
     for name in ("agent.json", index["weights"]):
         shutil.copyfile(run / "agent" / name, folder / name)
-    write_curve(folder / CURVE, curve_of(run, index["config"]))
+    write_curve(folder / CURVE, curve)
 
 
-def add_repeat(run: Path, folder: Path) -> None:
-    """Keeps how a training run learned that repeats a shipped agent's with another seed.
+def add_repeat(run: Path, folder: Path, repeats: Path = REPEATS) -> None:
+    """Keeps the agent of a training run that repeats a shipped one's with another seed.
+
+    Args:
+      run: folder of the training run.
+      folder: that of the shipped agent.
+      repeats: where repeats of all agents are.
 
     Raises:
-      ValueError: if it differs in more than its seed and its length.
+      ValueError: if the run differs in more than its seed and its length.
     """
     config, repeated = (
-        json.loads((path / "agent.json").read_text())["config"] for path in (run / "agent", folder)
+        _beginning(json.loads((path / "agent.json").read_text())["config"])
+        for path in (run / "agent", folder)
     )
-    differing = [
-        key for key, value in _repeatable(config).items() if value != _repeatable(repeated)[key]
-    ]
+    ours = _settings(config) | {"initial_agent": config["initial_agent"]}
+    theirs = _settings(repeated) | {"initial_agent": repeated["initial_agent"]}
+    differing = [key for key, value in ours.items() if value != theirs[key]]
     seed = config["training"]["seed"]
     if differing or seed == repeated["training"]["seed"]:
         raise ValueError(
             f"{run} must repeat the training of {folder.name} with another seed; it differs in "
             f"{', '.join(differing) or 'nothing'} and has seed {seed}"
         )
-    (folder / REPEATS).mkdir(exist_ok=True)
-    write_curve(folder / REPEATS / f"seed-{seed}.csv", curve_of(run, config))
+    copy_agent(run, repeats / folder.name / f"seed-{seed}")
 
 
-def _repeatable(config: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a training that make it the same but for its seed and its length."""
+def _beginning(config: dict[str, Any]) -> dict[str, Any]:
+    """The config that a training began with, which may have gone on with other seeds."""
+    before = config["initial_agent"]
+    if before and _settings(before) == _settings(config):
+        return _beginning(before)
+    return config
+
+
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a training that make it the same but for its seed, length and parameters."""
     training = config["training"]
-    settings = {key: training[key] for key in ("env", "env_options", "model", "activation_dtype")}
-    settings |= training["ppo"] | {"initial_agent": config["initial_agent"]}
+    names = ("env", "env_options", "model", "activation_dtype")
+    settings = {name: training.get(name) for name in names}  # early agents lack the last
+    settings |= training["ppo"]
     del settings["total_steps"]
     return settings
+
+
+def _curve_before(folder: Path, config: dict[str, Any]) -> list[CurveRow]:
+    """The folder's curve up to the agent that a run went on from; empty if it is not of its past.
+
+    Args:
+      folder: of an agent, or empty.
+      config: the run's.
+    """
+    before = config["initial_agent"]
+    if not before or not (folder / "agent.json").exists():
+        return []
+    held = json.loads((folder / "agent.json").read_text())["config"]
+    while held and held != before:
+        held = held["initial_agent"]
+    return (
+        [row for row in read_curve(folder / CURVE) if row.step <= before["steps"]] if held else []
+    )
 
 
 def curve_of(run: Path, config: dict[str, Any]) -> list[CurveRow]:

@@ -3,10 +3,11 @@
 From the repository's root:
 
 - `python -m benchmarks.agents add RUN NAME`: takes the agent of a folder of `rlvision train`,
-  with its learning curve, evaluates it on 10,000 levels of each kind, and renews the card.
+  with its learning curve (joined to that of the agent of this name if the run went on from it),
+  evaluates it on 10,000 levels of each kind, and renews the card.
 - `python -m benchmarks.agents evaluate NAME ...`: measures again, and renews the card.
-- `python -m benchmarks.agents repeat NAME RUN ...`: keeps the learning curves of runs that repeat
-  the agent's training from other seeds, and renews the card.
+- `python -m benchmarks.agents repeat NAME RUN ...`: keeps the agents of runs that repeat the
+  agent's training from other seeds in benchmarks/repeats, and renews the card.
 - `python -m benchmarks.agents card`: renews the tables of docs/agents.md and docs/agents.svg.
 
 Numbers on the card come from the agents' files only; tests/test_agents.py compares.
@@ -57,7 +58,7 @@ def main() -> None:
     add.add_argument("names", metavar="name", nargs=1, help="of the shipped agent")
     again = actions.add_parser("evaluate", help="measure shipped agents again")
     again.add_argument("names", metavar="name", nargs="+")
-    repeat = actions.add_parser("repeat", help="keep the curves of runs from other seeds")
+    repeat = actions.add_parser("repeat", help="keep the agents of runs from other seeds")
     repeat.add_argument("names", metavar="name", nargs=1, help="of the shipped agent")
     repeat.add_argument("runs", type=Path, nargs="+", help="folders of `rlvision train`")
     for action in (add, again):

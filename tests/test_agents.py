@@ -105,7 +105,8 @@ def run(tmp_path):
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
     training = {"env": "coinrun", "env_options": {"num_levels": 9}, "model": "nature", "seed": 0}
     training |= {"activation_dtype": "float32", "ppo": {"num_epochs": 1, "total_steps": 1000}}
-    config = {"steps": 1300, "initial_agent": {"steps": 1000}, "training": training}
+    other = {"steps": 1000, "initial_agent": None, "training": training | {"env": "procgen:maze"}}
+    config = {"steps": 1300, "initial_agent": other, "training": training}
     checkpoint.save(tmp_path / "run" / "agent", policy, params, config)
     lines = "".join(json.dumps(row) + "\n" for row in metrics(5))
     (tmp_path / "run" / "metrics.jsonl").write_text(lines)
@@ -120,23 +121,55 @@ def test_an_agent_is_added_with_the_curve_up_to_its_checkpoint(run, tmp_path):
     assert [row.step for row in read_curve(folder / "curve.csv")] == [1200, 1300]
 
 
-def repeat(run, **training):
-    """The run again, with other settings."""
-    folder = run.with_name("repeat")
+def changed(run, name, before=None, **training):
+    """The run again, with other settings, or as one that went on from the agent of another."""
+    folder = run.with_name(name)
     shutil.copytree(run, folder)
     index = json.loads((folder / "agent" / "agent.json").read_text())
     index["config"]["training"] |= training
+    if before:
+        config = json.loads((before / "agent" / "agent.json").read_text())["config"]
+        index["config"] |= {"initial_agent": config, "steps": config["steps"] + 500}
     (folder / "agent" / "agent.json").write_text(json.dumps(index))
     return folder
 
 
-def test_a_repeat_adds_its_curve(run, tmp_path):
+def test_a_repeat_keeps_its_agent_and_its_curve(run, tmp_path):
     folder = tmp_path / "agents" / "name"
     copy_agent(run, folder)
-    longer = repeat(run, seed=3, ppo={"num_epochs": 1, "total_steps": 2000})
-    add_repeat(longer, folder)
-    curve = read_curve(folder / "repeats" / "seed-3.csv")
-    assert [row.step for row in curve] == [1200, 1300]
+    longer = changed(run, "longer", seed=3, ppo={"num_epochs": 1, "total_steps": 2000})
+    add_repeat(longer, folder, tmp_path / "repeats")
+    kept = tmp_path / "repeats" / "name" / "seed-3"
+    assert [row.step for row in read_curve(kept / "curve.csv")] == [1200, 1300]
+    assert checkpoint.load(kept)[2]["training"]["seed"] == 3
+
+
+def test_a_run_that_goes_on_keeps_the_curve_up_to_its_beginning(run, tmp_path):
+    """Also if it is added once more; and its seed is the one it began with."""
+    folder, repeats = tmp_path / "agents" / "name", tmp_path / "repeats"
+    copy_agent(run, folder)
+    on = changed(run, "on", before=run, seed=8)
+    for _ in range(2):
+        copy_agent(on, folder)
+        steps = [row.step for row in read_curve(folder / "curve.csv")]
+        assert steps == [1200, 1300, 1500, 1600, 1700, 1800]
+    first = changed(run, "first", seed=3)
+    second = changed(run, "second", before=first, seed=9)
+    for repeat in (first, second):
+        add_repeat(repeat, folder, repeats)
+    assert [path.name for path in (repeats / "name").iterdir()] == ["seed-3"]
+    assert read_curve(repeats / "name" / "seed-3" / "curve.csv")[0].step == 1200
+    index = json.loads((folder / "agent.json").read_text())
+    (folder / "evaluation.json").write_text(json.dumps({"weights": index["sha256"][:12]}))
+    agent = read_agent(folder, repeats)
+    assert (agent.seed, agent.first_step, list(agent.repeats)) == (0, 1000, [3])
+
+
+def test_a_run_that_goes_on_from_another_agent_keeps_no_curve(run, tmp_path):
+    folder = tmp_path / "agents" / "name"
+    copy_agent(changed(run, "another", seed=5), folder)
+    copy_agent(changed(run, "on", before=run, seed=8), folder)
+    assert read_curve(folder / "curve.csv")[0].step == 1500
 
 
 @pytest.mark.parametrize(
@@ -151,8 +184,21 @@ def test_other_trainings_are_no_repeats(run, tmp_path, training, message):
     folder = tmp_path / "agents" / "name"
     copy_agent(run, folder)
     with pytest.raises(ValueError, match=message):
-        add_repeat(repeat(run, **training), folder)
-    assert not (folder / "repeats").exists()
+        add_repeat(changed(run, "other", **training), folder, tmp_path / "repeats")
+    assert not (tmp_path / "repeats").exists()
+
+
+def test_returns_are_averaged_around_published_steps(shipped):
+    """At 1M steps of two runs, at 2M of one: of stretches that end from 0.9 (not itself) to 1.1."""
+    long = [CurveRow(step, step / 1e6, 0.0, 1.0) for step in range(25_000, 2_300_000, 25_000)]
+    short = [dataclasses.replace(row, episode_return=3.0) for row in long[:44]]
+    config = shipped[0].config | {"initial_agent": None}
+    agent = dataclasses.replace(shipped[0], config=config, curve=long, repeats={7: short})
+    table = fill(agents.CARD.read_text(), [agent])
+    cells = {line.split(" | ")[0]: line.split(" | ")[-1] for line in table.splitlines()}
+    assert cells["| 1M"] == "2.01 (1.01, 3.00) |"
+    assert cells["| 2M"] == "2.01 (2.01) |"
+    assert cells["| 5M"] == " |"
 
 
 def test_seeds_are_compared_over_the_shortest_run(shipped):
