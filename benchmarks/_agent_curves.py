@@ -1,7 +1,9 @@
 """docs/agents.svg: learning curves of the shipped agents beside published ones."""
 
 import html
+import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -52,6 +54,8 @@ PUBLISHED = (
 _WIDTH, _HEIGHT = 860, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 24, 52
 _STEPS = (3e4, 3e8)
+# A mean over 100 episodes has a standard error of half a point: points so close are averaged.
+_PER_DECADE = 25
 _TICKS = {1e5: "0.1M", 1e6: "1M", 1e7: "10M", 1e8: "100M"}
 # Okabe and Ito: told apart with any kind of colour vision.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -94,8 +98,14 @@ def draw(agents: Sequence[ShippedAgent]) -> str:
 
 
 def _places(curve: Sequence[CurveRow]) -> list[tuple[float, float]]:
+    """Of stretches near each other in the picture, the mean return at the last one's end."""
     rows = [row for row in curve if row.step >= _STEPS[0]] or curve[-1:]
-    return [_place(row.step, row.episode_return) for row in rows]
+    places = []
+    for _, near in itertools.groupby(rows, lambda row: int(_PER_DECADE * math.log10(row.step))):
+        stretch = list(near)
+        mean = statistics.mean(row.episode_return for row in stretch)
+        places.append(_place(stretch[-1].step, mean))
+    return places
 
 
 def _place(step: float, episode_return: float) -> tuple[float, float]:
