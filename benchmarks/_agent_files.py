@@ -12,9 +12,9 @@ import safetensors
 from rlvision_jax.training import read_metrics
 
 CURVE, EVALUATION = "curve.csv", "evaluation.json"
-# Runs that differ from a shipped agent's by their seed and length only: `easy-200/seed-1`, a folder
-# like a shipped agent's without evaluation, and so on.
-REPEATS = Path(__file__).parent / "repeats"
+# Kept runs, by name and seed, in folders like a shipped agent's without evaluation. Under the name
+# of a shipped agent are those that differ from its training by their seed and length only.
+RUNS = Path(__file__).parent / "runs"
 _MOST_ROWS = 200
 
 
@@ -72,12 +72,12 @@ class ShippedAgent:
         return (_beginning(self.config)["initial_agent"] or {}).get("steps", 0)
 
 
-def read_agent(folder: Path, repeats: Path = REPEATS) -> ShippedAgent:
+def read_agent(folder: Path, runs: Path = RUNS) -> ShippedAgent:
     """Reads all files of a shipped agent.
 
     Args:
       folder: its folder.
-      repeats: where repeats of all agents are.
+      runs: where runs are kept.
     """
     index = json.loads((folder / "agent.json").read_text())
     with safetensors.safe_open(folder / index["weights"], "numpy") as weights:
@@ -102,7 +102,7 @@ def read_agent(folder: Path, repeats: Path = REPEATS) -> ShippedAgent:
         curve=read_curve(folder / CURVE),
         repeats={
             int(path.name.removeprefix("seed-")): read_curve(path / CURVE)
-            for path in sorted((repeats / folder.name).glob("seed-*"))
+            for path in sorted((runs / folder.name).glob("seed-*"))
         },
         evaluation=evaluation,
     )
@@ -124,13 +124,13 @@ def copy_agent(run: Path, folder: Path) -> None:
     write_curve(folder / CURVE, curve)
 
 
-def add_repeat(run: Path, folder: Path, repeats: Path = REPEATS) -> None:
+def add_repeat(run: Path, folder: Path, runs: Path = RUNS) -> None:
     """Keeps the agent of a training run that repeats a shipped one's with another seed.
 
     Args:
       run: folder of the training run.
       folder: that of the shipped agent.
-      repeats: where repeats of all agents are.
+      runs: where runs are kept.
 
     Raises:
       ValueError: if the run differs in more than its seed and its length.
@@ -148,7 +148,19 @@ def add_repeat(run: Path, folder: Path, repeats: Path = REPEATS) -> None:
             f"{run} must repeat the training of {folder.name} with another seed; it differs in "
             f"{', '.join(differing) or 'nothing'} and has seed {seed}"
         )
-    copy_agent(run, repeats / folder.name / f"seed-{seed}")
+    keep_run(run, folder.name, runs)
+
+
+def keep_run(run: Path, name: str, runs: Path = RUNS) -> None:
+    """Keeps the agent of a training run under the name of its settings, and its seed.
+
+    Args:
+      run: folder of the training run.
+      name: of what such runs have in common.
+      runs: where they are kept.
+    """
+    config = json.loads((run / "agent" / "agent.json").read_text())["config"]
+    copy_agent(run, runs / name / f"seed-{_beginning(config)['training']['seed']}")
 
 
 def _beginning(config: dict[str, Any]) -> dict[str, Any]:

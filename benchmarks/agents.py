@@ -7,7 +7,9 @@ From the repository's root:
   evaluates it on 10,000 levels of each kind, and renews the card.
 - `python -m benchmarks.agents evaluate NAME ...`: measures again, and renews the card.
 - `python -m benchmarks.agents repeat NAME RUN ...`: keeps the agents of runs that repeat the
-  agent's training from other seeds in benchmarks/repeats, and renews the card.
+  agent's training from other seeds in benchmarks/runs, and renews the card.
+- `python -m benchmarks.agents keep NAME RUN ...`: keeps the agents of other runs there, which the
+  card tells of in words.
 - `python -m benchmarks.agents card`: renews the tables of docs/agents.md and docs/agents.svg.
 
 Numbers on the card come from the agents' files only; tests/test_agents.py compares.
@@ -21,7 +23,14 @@ from pathlib import Path
 
 from benchmarks._agent_card import fill
 from benchmarks._agent_curves import draw
-from benchmarks._agent_files import EVALUATION, ShippedAgent, add_repeat, copy_agent, read_agent
+from benchmarks._agent_files import (
+    EVALUATION,
+    ShippedAgent,
+    add_repeat,
+    copy_agent,
+    keep_run,
+    read_agent,
+)
 
 _ROOT = Path(__file__).parent.parent
 AGENTS = _ROOT / "rlvision_jax" / "agents"
@@ -61,6 +70,9 @@ def main() -> None:
     repeat = actions.add_parser("repeat", help="keep the agents of runs from other seeds")
     repeat.add_argument("names", metavar="name", nargs=1, help="of the shipped agent")
     repeat.add_argument("runs", type=Path, nargs="+", help="folders of `rlvision train`")
+    keep = actions.add_parser("keep", help="keep the agents of runs with other settings")
+    keep.add_argument("names", metavar="name", nargs=1, help="of these settings")
+    keep.add_argument("runs", type=Path, nargs="+", help="folders of `rlvision train`")
     for action in (add, again):
         action.add_argument("--num-levels", type=int, default=10_000, help="of each kind")
         action.add_argument("--env", help="such as coinrun: the same levels on the device")
@@ -71,6 +83,9 @@ def main() -> None:
     if arguments.action == "repeat":
         for run in arguments.runs:
             add_repeat(run, AGENTS / arguments.names[0])
+    if arguments.action == "keep":
+        for run in arguments.runs:
+            keep_run(run, arguments.names[0])
     if arguments.action in ("add", "evaluate"):
         more = ["--env", arguments.env] if arguments.env else []
         for name in arguments.names:

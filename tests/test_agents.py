@@ -17,6 +17,7 @@ from benchmarks._agent_files import (
     CurveRow,
     add_repeat,
     copy_agent,
+    keep_run,
     read_agent,
     read_curve,
     thinned,
@@ -138,15 +139,15 @@ def test_a_repeat_keeps_its_agent_and_its_curve(run, tmp_path):
     folder = tmp_path / "agents" / "name"
     copy_agent(run, folder)
     longer = changed(run, "longer", seed=3, ppo={"num_epochs": 1, "total_steps": 2000})
-    add_repeat(longer, folder, tmp_path / "repeats")
-    kept = tmp_path / "repeats" / "name" / "seed-3"
+    add_repeat(longer, folder, tmp_path / "runs")
+    kept = tmp_path / "runs" / "name" / "seed-3"
     assert [row.step for row in read_curve(kept / "curve.csv")] == [1200, 1300]
     assert checkpoint.load(kept)[2]["training"]["seed"] == 3
 
 
 def test_a_run_that_goes_on_keeps_the_curve_up_to_its_beginning(run, tmp_path):
     """Also if it is added once more; and its seed is the one it began with."""
-    folder, repeats = tmp_path / "agents" / "name", tmp_path / "repeats"
+    folder, runs = tmp_path / "agents" / "name", tmp_path / "runs"
     copy_agent(run, folder)
     on = changed(run, "on", before=run, seed=8)
     for _ in range(2):
@@ -156,13 +157,21 @@ def test_a_run_that_goes_on_keeps_the_curve_up_to_its_beginning(run, tmp_path):
     first = changed(run, "first", seed=3)
     second = changed(run, "second", before=first, seed=9)
     for repeat in (first, second):
-        add_repeat(repeat, folder, repeats)
-    assert [path.name for path in (repeats / "name").iterdir()] == ["seed-3"]
-    assert read_curve(repeats / "name" / "seed-3" / "curve.csv")[0].step == 1200
+        add_repeat(repeat, folder, runs)
+    assert [path.name for path in (runs / "name").iterdir()] == ["seed-3"]
+    assert read_curve(runs / "name" / "seed-3" / "curve.csv")[0].step == 1200
     index = json.loads((folder / "agent.json").read_text())
     (folder / "evaluation.json").write_text(json.dumps({"weights": index["sha256"][:12]}))
-    agent = read_agent(folder, repeats)
+    agent = read_agent(folder, runs)
     assert (agent.seed, agent.first_step, list(agent.repeats)) == (0, 1000, [3])
+
+
+def test_runs_with_other_settings_are_kept_by_name_and_seed(run, tmp_path):
+    for seed in (2, 7):
+        keep_run(changed(run, f"run-{seed}", seed=seed), "other", tmp_path / "runs")
+    kept = tmp_path / "runs" / "other"
+    assert sorted(path.name for path in kept.iterdir()) == ["seed-2", "seed-7"]
+    assert read_curve(kept / "seed-7" / "curve.csv")[-1].step == 1300
 
 
 def test_a_run_that_goes_on_from_another_agent_keeps_no_curve(run, tmp_path):
@@ -184,8 +193,8 @@ def test_other_trainings_are_no_repeats(run, tmp_path, training, message):
     folder = tmp_path / "agents" / "name"
     copy_agent(run, folder)
     with pytest.raises(ValueError, match=message):
-        add_repeat(changed(run, "other", **training), folder, tmp_path / "repeats")
-    assert not (tmp_path / "repeats").exists()
+        add_repeat(changed(run, "other", **training), folder, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_returns_are_averaged_around_published_steps(shipped):
