@@ -8,6 +8,7 @@ Every link of the chain has two parts: its *read*, a convolution or product with
 it, and the *rest*, from the first nonlinearity on.
 """
 
+import abc
 from typing import ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ Part: TypeAlias = Literal["read", "rest"] | None
 """Which part of a link to compute; None: both."""
 
 
-class LayeredNetwork(nn.Module):
+class LayeredNetwork(nn.Module, abc.ABC):
     """Base of all networks: subclasses name their layers and compute them one from another.
 
     Attributes:
@@ -40,6 +41,7 @@ class LayeredNetwork(nn.Module):
     pooled_layers: ClassVar[tuple[str, ...]] = ()
 
     @nn.nowrap
+    @abc.abstractmethod
     def layer(self, name: str, x: Array, part: Part) -> Array:
         """Activation of layer `name`, from that of the layer before it; or a part of the way.
 
@@ -48,7 +50,6 @@ class LayeredNetwork(nn.Module):
           x: activation of the layer before; for the part "rest" what the part "read" returned.
           part: "read", "rest" or None. Static.
         """
-        raise NotImplementedError
 
     @nn.nowrap
     def flatten(self, x: Array) -> Float[Array, "batch unit"]:
@@ -56,9 +57,9 @@ class LayeredNetwork(nn.Module):
         return x.reshape(x.shape[0], -1)
 
     @nn.nowrap
+    @abc.abstractmethod
     def consumer(self, name: str) -> tuple[str, ...]:
         """Path in the parameters of the module whose kernel reads layer `name`."""
-        raise NotImplementedError
 
     @nn.compact
     def __call__(
