@@ -55,9 +55,15 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
 
 
 def commit() -> dict[str, object]:
-    """The commit that was measured, and whether package or benchmark files differ from it."""
-    changed = _git("status", "--porcelain", "--", "rlvision_jax", "benchmarks/*.py")
-    return {"id": _git("rev-parse", "HEAD"), "modified": bool(changed)}
+    """The commit that was measured, and whether package or benchmark files differ from it.
+
+    Both are None where the files are no repository, as on a machine they were copied to.
+    """
+    try:
+        changed = _git("status", "--porcelain", "--", "rlvision_jax", "benchmarks/*.py")
+        return {"id": _git("rev-parse", "HEAD"), "modified": bool(changed)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"id": None, "modified": None}
 
 
 def write_result(
