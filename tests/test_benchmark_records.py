@@ -1,8 +1,11 @@
 import json
 
+import pytest
+
 from benchmarks import _record
 
 
+@pytest.mark.skipif(not (_record._ROOT / ".git").exists(), reason="no repository")
 def test_a_record_names_the_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(_record, "RESULTS", tmp_path)
     record = json.loads(_record.write_result("nothing", []).read_text())
