@@ -117,11 +117,12 @@ def copy_agent(run: Path, folder: Path) -> None:
     index = json.loads((run / "agent" / "agent.json").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     curve = _curve_before(folder, index["config"]) + curve_of(run, index["config"])
+    first_step = (_beginning(index["config"])["initial_agent"] or {}).get("steps", 0)
     for old in folder.glob("params-*.safetensors"):
         old.unlink()
     for name in ("agent.json", index["weights"]):
         shutil.copyfile(run / "agent" / name, folder / name)
-    write_curve(folder / CURVE, curve)
+    write_curve(folder / CURVE, shortened(curve, first_step))
 
 
 def add_repeat(run: Path, folder: Path, runs: Path = RUNS) -> None:
@@ -234,6 +235,38 @@ def thinned(metrics: list[dict[str, Any]], first_step: int) -> list[CurveRow]:
                 )
             )
     return rows
+
+
+def shortened(rows: list[CurveRow], first_step: int) -> list[CurveRow]:
+    """At most 200 stretches; the shortest neighbours are joined first.
+
+    Args:
+      rows: stretches that follow on each other.
+      first_step: where the first of them begins.
+    """
+    rows = list(rows)
+    while len(rows) > _MOST_ROWS:
+        ends = [first_step, *(row.step for row in rows)]
+        at = min(range(len(rows) - 1), key=lambda index: ends[index + 2] - ends[index])
+        rows[at : at + 2] = [_joined(ends[at], rows[at], rows[at + 1])]
+    return rows
+
+
+def _joined(start: int, first: CurveRow, second: CurveRow) -> CurveRow:
+    """Two stretches as one; `start` is the first one's."""
+    weights = (first.step - start, second.step - first.step)
+    seconds = weights[0] / first.steps_per_second + weights[1] / second.steps_per_second
+    steps = second.step - start
+
+    def mean(one: float, other: float) -> float:
+        return round((weights[0] * one + weights[1] * other) / steps, 4)
+
+    return CurveRow(
+        step=second.step,
+        episode_return=mean(first.episode_return, second.episode_return),
+        level_completion=mean(first.level_completion, second.level_completion),
+        steps_per_second=round(steps / seconds, 1),
+    )
 
 
 def write_curve(path: Path, rows: list[CurveRow]) -> None:

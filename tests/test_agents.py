@@ -20,6 +20,7 @@ from benchmarks._agent_files import (
     keep_run,
     read_agent,
     read_curve,
+    shortened,
     thinned,
 )
 from rlvision_jax import checkpoint, models
@@ -83,6 +84,17 @@ def test_agents_are_small_and_measured_in_their_own_setting(shipped):
             assert result["num_completed"] + failed == result["num_levels"]
         assert len(agent.curve) <= 200
         assert agent.curve[-1].step <= agent.config["steps"]
+
+
+def test_shortened_curve_joins_the_shortest_neighbours():
+    rows = [CurveRow(10, 1.0, 0.1, 10.0), CurveRow(40, 5.0, 0.5, 30.0)]
+    rows += [CurveRow(140 + 100 * index, 9.0, 0.9, 50.0) for index in range(199)]
+    short = shortened(rows, first_step=0)
+    assert len(short) == 200
+    # 10 steps in 1 s with 1 and 30 in 1 s with 5.
+    assert short[0] == CurveRow(40, 4.0, 0.4, 20.0)
+    assert short[1:] == rows[2:]
+    assert shortened(short, first_step=0) == short
 
 
 def test_thinned_curve_keeps_steps_and_time():
