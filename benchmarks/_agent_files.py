@@ -69,7 +69,7 @@ class ShippedAgent:
     @property
     def first_step(self) -> int:
         """Steps that the agent had when this training began: those of the agent it continued."""
-        return (_beginning(self.config)["initial_agent"] or {}).get("steps", 0)
+        return _first_step(self.config)
 
 
 def read_agent(folder: Path, runs: Path = RUNS) -> ShippedAgent:
@@ -117,12 +117,11 @@ def copy_agent(run: Path, folder: Path) -> None:
     index = json.loads((run / "agent" / "agent.json").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     curve = _curve_before(folder, index["config"]) + curve_of(run, index["config"])
-    first_step = (_beginning(index["config"])["initial_agent"] or {}).get("steps", 0)
     for old in folder.glob("params-*.safetensors"):
         old.unlink()
     for name in ("agent.json", index["weights"]):
         shutil.copyfile(run / "agent" / name, folder / name)
-    write_curve(folder / CURVE, shortened(curve, first_step))
+    write_curve(folder / CURVE, shortened(curve, _first_step(index["config"])))
 
 
 def add_repeat(run: Path, folder: Path, runs: Path = RUNS) -> None:
@@ -170,6 +169,11 @@ def _beginning(config: dict[str, Any]) -> dict[str, Any]:
     if before and _settings(before) == _settings(config):
         return _beginning(before)
     return config
+
+
+def _first_step(config: dict[str, Any]) -> int:
+    """Steps of the agent that a training, as it began, went on from."""
+    return (_beginning(config)["initial_agent"] or {}).get("steps", 0)
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
